@@ -1,0 +1,1 @@
+//! Benchmarks, and the harness that compares with peers.

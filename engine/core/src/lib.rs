@@ -1,0 +1,27 @@
+//! Everything about a scan that is true on paper: which endpoints, in which order, which octets
+//! leave, whether octets that arrive are an answer, and what the answer means.
+//!
+//! This crate performs no I/O, reads no clock, and is fully determined by its inputs.
+
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
+    reason = "the workspace is released as one: a new variant should break the matches it must reach"
+)]
+
+/// The thing that is open or closed.
+pub mod endpoint;
+/// What a scan reports.
+pub mod observation;
+/// What is said of an endpoint, and why.
+pub mod state;
+/// Which endpoints.
+pub mod target;
+/// Time as an argument.
+pub mod time;
+
+pub use endpoint::{Endpoint, Family, Transport};
+pub use observation::{HostObservation, MacAddr, Observation, UnixTime};
+pub use state::{PortState, Reason};
+pub use time::Timestamp;

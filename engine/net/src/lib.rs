@@ -1,0 +1,1 @@
+//! The Linux half of the engine: packet sockets, routes, threads.

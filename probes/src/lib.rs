@@ -1,0 +1,1 @@
+//! What to say to a port.

@@ -1,0 +1,1 @@
+//! What is usual where, and what answers look like.

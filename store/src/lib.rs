@@ -1,0 +1,1 @@
+//! Durable memory: scans, current state, expected state, differences.
