@@ -12,6 +12,8 @@
 
 /// The thing that is open or closed.
 pub mod endpoint;
+/// What a running scan says.
+pub mod event;
 /// What a scan reports.
 pub mod observation;
 /// What is said of an endpoint, and why.
@@ -22,6 +24,7 @@ pub mod target;
 pub mod time;
 
 pub use endpoint::{Endpoint, Family, Transport};
+pub use event::{Progress, ScanEvent, ScanStats};
 pub use observation::{HostObservation, MacAddr, Observation, UnixTime};
 pub use state::{PortState, Reason};
 pub use time::Timestamp;
