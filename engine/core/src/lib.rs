@@ -10,18 +10,34 @@
     reason = "the workspace is released as one: a new variant should break the matches it must reach"
 )]
 
+/// One bit per endpoint: whether it has answered.
+pub mod answered;
+/// What makes a probe recognisable in its answer.
+pub mod cookie;
 /// The thing that is open or closed.
 pub mod endpoint;
 /// What a running scan says.
 pub mod event;
 /// What a scan reports.
 pub mod observation;
+/// How fast to send.
+pub mod pacer;
+/// The order of a scan.
+pub mod permutation;
+/// What fixes the order of a scan.
+pub mod seed;
 /// What is said of an endpoint, and why.
 pub mod state;
 /// Which endpoints.
 pub mod target;
 /// Time as an argument.
 pub mod time;
+/// When each probe left.
+pub mod timeline;
+/// What the engine needs to know of UDP payloads.
+pub mod udp;
+/// Octets.
+pub mod wire;
 
 pub use endpoint::{Endpoint, Family, Transport};
 pub use event::{Progress, ScanEvent, ScanStats};

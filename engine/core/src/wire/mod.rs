@@ -1,0 +1,11 @@
+//! Octets: how a probe is written and how an answer is read.
+
+/// The Internet checksum.
+pub mod checksum;
+/// Reading answers.
+pub mod parse;
+/// Writing probes.
+pub mod template;
+
+pub use parse::{Rejection, Reply, Segment, parse};
+pub use template::{LinkHeader, ProbeTemplate};

@@ -1,0 +1,336 @@
+//! Probes as templates: written in full once, then patched per target.
+
+use std::net::IpAddr;
+
+use pnet::packet::ethernet::{EtherTypes, MutableEthernetPacket};
+use pnet::packet::ip::IpNextHeaderProtocols;
+use pnet::packet::ipv4::{Ipv4Flags, MutableIpv4Packet};
+use pnet::packet::ipv6::MutableIpv6Packet;
+use pnet::packet::tcp::{MutableTcpPacket, TcpFlags, TcpOption};
+use pnet::packet::udp::MutableUdpPacket;
+use pnet::util::MacAddr as PnetMac;
+
+use super::checksum::Checksum;
+use crate::cookie::Cookie;
+use crate::observation::MacAddr;
+
+/// Time to live of every probe: what most systems send.
+const TTL: u8 = 64;
+/// Maximum segment size offered: Ethernet's 1,500 less both headers. With that one option a probe
+/// still fits the smallest Ethernet frame, and more hosts answer it than a bare SYN.
+const MSS_V4: u16 = 1_460;
+const MSS_V6: u16 = 1_440;
+/// A common initial window.
+const WINDOW: u16 = 64_240;
+const ETHERNET_LEN: usize = 14;
+const IPV4_LEN: usize = 20;
+const IPV6_LEN: usize = 40;
+const TCP_LEN: usize = 24;
+const UDP_LEN: usize = 8;
+const ECHO_LEN: usize = 16;
+
+/// What precedes the IP header on a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkHeader {
+    /// Nothing: loopback by raw sockets, tunnels.
+    None,
+    /// Ethernet II.
+    Ethernet {
+        /// Our own address on the link.
+        source: MacAddr,
+        /// The next hop's; patched where each target is its own next hop.
+        target: MacAddr,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Payload {
+    Tcp,
+    Udp,
+    Echo,
+}
+
+/// One probe to any target behind one next hop.
+#[derive(Debug, Clone)]
+pub struct ProbeTemplate {
+    frame: Vec<u8>,
+    ip_at: usize,
+    inner_at: usize,
+    source: IpAddr,
+    payload: Payload,
+    ip_sum: Checksum,
+    inner_sum: Checksum,
+}
+
+impl ProbeTemplate {
+    /// A TCP SYN with the MSS option.
+    pub fn tcp_syn(source: IpAddr, link: LinkHeader) -> Self {
+        let mut octets = [0; TCP_LEN];
+        if let Some(mut tcp) = MutableTcpPacket::new(&mut octets) {
+            tcp.set_data_offset(6);
+            tcp.set_flags(TcpFlags::SYN);
+            tcp.set_window(WINDOW);
+            let mss = if source.is_ipv4() { MSS_V4 } else { MSS_V6 };
+            tcp.set_options(&[TcpOption::mss(mss)]);
+        }
+        Self::build(source, link, Payload::Tcp, &octets)
+    }
+
+    /// A UDP datagram with `payload`.
+    pub fn udp(source: IpAddr, link: LinkHeader, payload: &[u8]) -> Self {
+        let mut octets = vec![0; UDP_LEN];
+        octets.extend_from_slice(payload);
+        let len = u16::try_from(octets.len()).unwrap_or(u16::MAX);
+        if let Some(mut udp) = MutableUdpPacket::new(&mut octets) {
+            udp.set_length(len);
+        }
+        Self::build(source, link, Payload::Udp, &octets)
+    }
+
+    /// An ICMP or ICMPv6 echo request with eight octets of data.
+    pub fn echo(source: IpAddr, link: LinkHeader) -> Self {
+        let mut octets = [0; ECHO_LEN];
+        let [kind, ..] = &mut octets;
+        *kind = if source.is_ipv4() { 8 } else { 128 };
+        Self::build(source, link, Payload::Echo, &octets)
+    }
+
+    fn build(source: IpAddr, link: LinkHeader, payload: Payload, inner: &[u8]) -> Self {
+        let mut frame = link_octets(link, source);
+        let ip_at = frame.len();
+        frame.extend_from_slice(&ip_octets(source, payload, inner.len()));
+        let inner_at = frame.len();
+        frame.extend_from_slice(inner);
+        let header = frame.get(ip_at..inner_at).unwrap_or_default();
+        let ip_sum = Checksum::ZERO.octets(header);
+        let len = u16::try_from(inner.len()).unwrap_or(u16::MAX);
+        let inner_sum = match (payload, source) {
+            (Payload::Tcp, _) => Checksum::ZERO.addr(source).word(6).word(len).octets(inner),
+            // The payload is summed per probe: it carries the cookie.
+            (Payload::Udp, _) => Checksum::ZERO.addr(source).word(17).word(len).word(len),
+            (Payload::Echo, IpAddr::V4(_)) => Checksum::ZERO.octets(inner),
+            (Payload::Echo, IpAddr::V6(_)) => {
+                Checksum::ZERO.addr(source).word(58).word(len).octets(inner)
+            }
+        };
+        Self { frame, ip_at, inner_at, source, payload, ip_sum, inner_sum }
+    }
+
+    /// The frame for one target.
+    ///
+    /// `target` must be of the source's family. `mac` replaces the next hop's address. `port` and
+    /// `source_port` are ignored by echo requests. `payload` is called on a UDP payload before it
+    /// is summed.
+    pub fn patch(
+        &mut self,
+        target: IpAddr,
+        mac: Option<MacAddr>,
+        ports: (u16, u16),
+        cookie: Cookie,
+        payload: impl FnOnce(&mut [u8]),
+    ) -> &[u8] {
+        if let Some(MacAddr(octets)) = mac.filter(|_| self.ip_at == ETHERNET_LEN) {
+            self.put(0, &octets);
+        }
+        let (source_port, port) = ports;
+        self.patch_ip(target, cookie);
+        let at = self.inner_at;
+        let sequence = cookie.sequence();
+        match self.payload {
+            Payload::Tcp => {
+                let sum = self.inner_sum.addr(target).word(source_port).word(port).long(sequence);
+                self.put(at, &source_port.to_be_bytes());
+                self.put(at + 2, &port.to_be_bytes());
+                self.put(at + 4, &sequence.to_be_bytes());
+                self.put(at + 16, &sum.finish().to_be_bytes());
+            }
+            Payload::Udp => {
+                let data = self.frame.get_mut(at + UDP_LEN..).unwrap_or_default();
+                payload(data);
+                let sum = self.inner_sum.addr(target).word(source_port).word(port).octets(data);
+                // Zero would mean "no checksum", RFC 768.
+                let sum = if sum.finish() == 0 { u16::MAX } else { sum.finish() };
+                self.put(at, &source_port.to_be_bytes());
+                self.put(at + 2, &port.to_be_bytes());
+                self.put(at + 6, &sum.to_be_bytes());
+            }
+            Payload::Echo => {
+                let base = self.inner_sum.long(sequence);
+                let sum = if self.source.is_ipv4() { base } else { base.addr(target) };
+                self.put(at + 4, &sequence.to_be_bytes());
+                self.put(at + 2, &sum.finish().to_be_bytes());
+            }
+        }
+        &self.frame
+    }
+
+    fn patch_ip(&mut self, target: IpAddr, cookie: Cookie) {
+        let at = self.ip_at;
+        match target {
+            IpAddr::V4(target) => {
+                let sum = self.ip_sum.word(cookie.ip_id()).long(target.to_bits());
+                self.put(at + 4, &cookie.ip_id().to_be_bytes());
+                self.put(at + 10, &sum.finish().to_be_bytes());
+                self.put(at + 16, &target.octets());
+            }
+            IpAddr::V6(target) => {
+                self.put(at, &(0x6000_0000 | cookie.flow_label()).to_be_bytes());
+                self.put(at + 24, &target.octets());
+            }
+        }
+    }
+
+    fn put(&mut self, at: usize, octets: &[u8]) {
+        if let Some(slot) = self.frame.get_mut(at..at + octets.len()) {
+            slot.copy_from_slice(octets);
+        }
+    }
+}
+
+fn link_octets(link: LinkHeader, source: IpAddr) -> Vec<u8> {
+    let LinkHeader::Ethernet { source: ours, target } = link else { return Vec::new() };
+    let pnet_mac = |MacAddr([a, b, c, d, e, f]): MacAddr| PnetMac::new(a, b, c, d, e, f);
+    let mut octets = vec![0; ETHERNET_LEN];
+    if let Some(mut header) = MutableEthernetPacket::new(&mut octets) {
+        header.set_source(pnet_mac(ours));
+        header.set_destination(pnet_mac(target));
+        header.set_ethertype(if source.is_ipv4() { EtherTypes::Ipv4 } else { EtherTypes::Ipv6 });
+    }
+    octets
+}
+
+fn ip_octets(source: IpAddr, payload: Payload, inner_len: usize) -> Vec<u8> {
+    let protocol = match (payload, source) {
+        (Payload::Tcp, _) => IpNextHeaderProtocols::Tcp,
+        (Payload::Udp, _) => IpNextHeaderProtocols::Udp,
+        (Payload::Echo, IpAddr::V4(_)) => IpNextHeaderProtocols::Icmp,
+        (Payload::Echo, IpAddr::V6(_)) => IpNextHeaderProtocols::Icmpv6,
+    };
+    match source {
+        IpAddr::V4(source) => {
+            let mut octets = vec![0; IPV4_LEN];
+            if let Some(mut ip) = MutableIpv4Packet::new(&mut octets) {
+                ip.set_version(4);
+                ip.set_header_length(5);
+                ip.set_total_length(u16::try_from(IPV4_LEN + inner_len).unwrap_or(u16::MAX));
+                ip.set_flags(Ipv4Flags::DontFragment);
+                ip.set_ttl(TTL);
+                ip.set_next_level_protocol(protocol);
+                ip.set_source(source);
+            }
+            octets
+        }
+        IpAddr::V6(source) => {
+            let mut octets = vec![0; IPV6_LEN];
+            if let Some(mut ip) = MutableIpv6Packet::new(&mut octets) {
+                ip.set_version(6);
+                ip.set_payload_length(u16::try_from(inner_len).unwrap_or(u16::MAX));
+                ip.set_next_header(protocol);
+                ip.set_hop_limit(TTL);
+                ip.set_source(source);
+            }
+            octets
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cookie::CookieKey;
+    use crate::endpoint::Endpoint;
+    use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+    use proptest::prelude::*;
+
+    const MAC: LinkHeader =
+        LinkHeader::Ethernet { source: MacAddr([2; 6]), target: MacAddr([4; 6]) };
+
+    /// etherparse, which shares no code with the templates, finds every checksum right.
+    fn assert_sound(frame: &[u8], ethernet: bool) -> SlicedPacket<'_> {
+        let packet = if ethernet {
+            SlicedPacket::from_ethernet(frame).unwrap()
+        } else {
+            SlicedPacket::from_ip(frame).unwrap()
+        };
+        let sum = match (packet.net.as_ref().unwrap(), packet.transport.as_ref().unwrap()) {
+            (NetSlice::Ipv4(ip), transport) => {
+                let header = ip.header();
+                assert_eq!(header.header_checksum(), header.to_header().calc_header_checksum());
+                let (source, target) = (header.source(), header.destination());
+                match transport {
+                    TransportSlice::Tcp(tcp) => {
+                        (tcp.checksum(), tcp.calc_checksum_ipv4(source, target).unwrap())
+                    }
+                    TransportSlice::Udp(udp) => (
+                        udp.checksum(),
+                        udp.to_header()
+                            .calc_checksum_ipv4_raw(source, target, udp.payload())
+                            .unwrap(),
+                    ),
+                    TransportSlice::Icmpv4(icmp) => (
+                        icmp.checksum(),
+                        icmp.header().icmp_type.calc_checksum(icmp.payload()),
+                    ),
+                    other => panic!("{other:?}"),
+                }
+            }
+            (NetSlice::Ipv6(ip), transport) => {
+                let (source, target) = (ip.header().source(), ip.header().destination());
+                match transport {
+                    TransportSlice::Tcp(tcp) => {
+                        (tcp.checksum(), tcp.calc_checksum_ipv6(source, target).unwrap())
+                    }
+                    TransportSlice::Udp(udp) => (
+                        udp.checksum(),
+                        udp.to_header()
+                            .calc_checksum_ipv6_raw(source, target, udp.payload())
+                            .unwrap(),
+                    ),
+                    TransportSlice::Icmpv6(icmp) => {
+                        assert!(icmp.is_checksum_valid(source, target));
+                        (0, 0)
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(sum.0, sum.1);
+        packet
+    }
+
+    proptest! {
+        #[test]
+        fn every_probe_is_sound(
+            v6: bool, ethernet: bool, low in 1_u32.., key: [u8; 16], port in 1_u16..,
+            source_port in 1_u16.., data in prop::collection::vec(any::<u8>(), 0..64),
+        ) {
+            let (source, target): (IpAddr, IpAddr) = if v6 {
+                ("2001:db8::7".parse().unwrap(), std::net::Ipv6Addr::from_bits(u128::from(low) << 40).into())
+            } else {
+                ("192.0.2.7".parse().unwrap(), std::net::Ipv4Addr::from_bits(low).into())
+            };
+            let link = if ethernet { MAC } else { LinkHeader::None };
+            let cookie = CookieKey::new(key).cookie(&Endpoint::tcp(target, port), 0);
+            let mac = MacAddr([6; 6]);
+            let mut syn = ProbeTemplate::tcp_syn(source, link);
+            let mut udp = ProbeTemplate::udp(source, link, &data);
+            let mut echo = ProbeTemplate::echo(source, link);
+            // Twice: a patched template must serve again.
+            for _ in 0..2 {
+                let frame = syn.patch(target, Some(mac), (source_port, port), cookie, |_| {});
+                let packet = assert_sound(frame, ethernet);
+                let Some(TransportSlice::Tcp(tcp)) = packet.transport else { panic!() };
+                prop_assert!(tcp.syn() && !tcp.ack());
+                prop_assert_eq!(tcp.sequence_number(), cookie.sequence());
+                prop_assert_eq!((tcp.source_port(), tcp.destination_port()), (source_port, port));
+                prop_assert_eq!(frame.get(..6) == Some(&[6; 6]), ethernet || frame[..6] == [6; 6]);
+                let frame = udp.patch(target, None, (source_port, port), cookie, |p| {
+                    if let Some(first) = p.first_mut() { *first = 9; }
+                });
+                assert_sound(frame, ethernet);
+                assert_sound(echo.patch(target, None, (0, 0), cookie, |_| {}), ethernet);
+            }
+        }
+    }
+}
