@@ -1,1 +1,21 @@
 //! What to say to a port.
+//!
+//! A UDP port that is sent nothing it understands mostly says nothing back, and silence can't be
+//! told from a filter.
+//! So every usual port gets a request that its usual protocol must answer, written from that
+//! protocol's specification, and chosen so that the answer is small.
+//! Where the protocol hands something back (a transaction id, a timestamp, a connection id), that
+//! field carries a cookie, and the answer proves that it answers *us*.
+//!
+//! The crate is pure: no sockets, no clock, no randomness, and no allocation per packet.
+
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::exhaustive_enums,
+    reason = "the workspace is released as one: a new variant should break the matches it must reach"
+)]
+
+/// What to say to a UDP port, and whether an answer is ours.
+pub mod udp;
+
+pub use udp::{EchoCheck, ReplyPort, UdpProbe, udp_probe, udp_probes};

@@ -1,0 +1,65 @@
+//! BACnet/IP.
+
+use super::field::{get, low8, put};
+use super::{EchoCheck, ReplyPort, UdpProbe};
+
+/// Reads the object identifier of the device, whoever it is (instance 4,194,303).
+///
+/// Unlike Who-Is it is answered to the asker alone.
+pub(super) static BACNET: UdpProbe = UdpProbe {
+    name: "bacnet",
+    source: "ANSI/ASHRAE 135, clauses 6.2, 15.5, 20.1.2, Annex J",
+    reply_port: ReplyPort::Same,
+    template: b"\x81\x0a\0\x11\x01\x04\0\x05\0\x0c\x0c\x02\x3f\xff\xff\x19\x4b",
+    patch,
+    check,
+};
+
+const INVOKE_ID_AT: usize = 8;
+
+fn patch(payload: &mut [u8], cookie: u64) {
+    put(payload, INVOKE_ID_AT, [low8(cookie)]);
+}
+
+/// Only an answer whose network layer has no addresses is read.
+fn check(reply: &[u8], cookie: u64) -> EchoCheck {
+    match get::<8>(reply, 0) {
+        // Complex acknowledgement, error, reject or abort, then the invoke id.
+        Some([0x81, 0x0a, _, _, 1, control, kind, id])
+            if control & 0x28 == 0 && matches!(kind >> 4, 3 | 5 | 6 | 7) =>
+        {
+            EchoCheck::of(id == low8(cookie))
+        }
+        _ => EchoCheck::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::round_trip;
+    use super::*;
+
+    #[test]
+    fn the_length_is_the_datagrams() {
+        let request = BACNET.template();
+        assert_eq!(
+            usize::from(u16::from_be_bytes([request[2], request[3]])),
+            request.len()
+        );
+        // Object type 8 (device) in the upper ten bits, the wildcard instance in the rest.
+        let object = u32::from_be_bytes([request[11], request[12], request[13], request[14]]);
+        assert_eq!((object >> 22, object & 0x3f_ffff), (8, 4_194_303));
+    }
+
+    #[test]
+    fn the_invoke_id_comes_back() {
+        round_trip(&BACNET, |request| {
+            [
+                &[0x81, 0x0a, 0, 20, 1, 0, 0x30],
+                &request[8..9],
+                &[0x0c; 12],
+            ]
+            .concat()
+        });
+    }
+}

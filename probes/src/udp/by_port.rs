@@ -1,0 +1,129 @@
+//! Which probes are usual at which port.
+
+use super::UdpProbe;
+use super::bacnet::BACNET;
+use super::bittorrent::BITTORRENT;
+use super::cldap::CLDAP;
+use super::coap::COAP;
+use super::dns::{DNS, MDNS};
+use super::dtls::DTLS;
+use super::echo::{ANY_DATAGRAM, ECHO};
+use super::enip::ENIP;
+use super::games::{MUMBLE, QUAKE3, RAKNET, SOURCE};
+use super::gtp::GTP;
+use super::iax2::IAX2;
+use super::ike::{IKE_V1, IKE_V2, IKE_V2_NAT};
+use super::kerberos::KERBEROS;
+use super::knx::KNX;
+use super::l2tp::L2TP;
+use super::memcached::MEMCACHED;
+use super::mssql::MSSQL;
+use super::nat_pmp::NAT_PMP;
+use super::netbios::NETBIOS;
+use super::ntp::NTP;
+use super::openvpn::OPENVPN;
+use super::quic::QUIC;
+use super::rip::RIP;
+use super::rmcp::RMCP;
+use super::rpc::{NFS, PORTMAP};
+use super::sip::SIP;
+use super::slp::SLP;
+use super::snmp::{SNMP_V1, SNMP_V3};
+use super::ssdp::SSDP;
+use super::stun::STUN;
+use super::syslog::SYSLOG;
+use super::tftp::TFTP;
+use super::ws_discovery::WS_DISCOVERY;
+use super::xdmcp::XDMCP;
+
+/// The probes for `port`, the likeliest first. O(log ports).
+pub(super) fn probes(port: u16) -> &'static [&'static UdpProbe] {
+    BY_PORT
+        .binary_search_by_key(&port, |row| row.0)
+        .ok()
+        .and_then(|at| BY_PORT.get(at))
+        .map_or(&[], |row| row.1)
+}
+
+/// The ports for which there is a probe, rising.
+pub(super) fn ports() -> impl Iterator<Item = u16> {
+    BY_PORT.iter().map(|row| row.0)
+}
+
+/// Rising by port. Assignments are IANA's, or the software's own default.
+static BY_PORT: &[(u16, &[&UdpProbe])] = &[
+    (7, &[&ECHO]),
+    (11, &[&ANY_DATAGRAM]),
+    (13, &[&ANY_DATAGRAM]),
+    (17, &[&ANY_DATAGRAM]),
+    (19, &[&ANY_DATAGRAM]),
+    (37, &[&ANY_DATAGRAM]),
+    (53, &[&DNS]),
+    (69, &[&TFTP]),
+    (80, &[&QUIC]),
+    (88, &[&KERBEROS]),
+    (111, &[&PORTMAP]),
+    (123, &[&NTP]),
+    (137, &[&NETBIOS]),
+    (161, &[&SNMP_V1, &SNMP_V3]),
+    (177, &[&XDMCP]),
+    (389, &[&CLDAP]),
+    (427, &[&SLP]),
+    (443, &[&QUIC, &DTLS]),
+    (500, &[&IKE_V2, &IKE_V1]),
+    (514, &[&SYSLOG]),
+    (520, &[&RIP]),
+    (623, &[&RMCP]),
+    (784, &[&QUIC]),
+    (853, &[&QUIC, &DTLS]),
+    (1194, &[&OPENVPN]),
+    (1434, &[&MSSQL]),
+    (1701, &[&L2TP]),
+    (1900, &[&SSDP]),
+    (2049, &[&NFS]),
+    (2123, &[&GTP]),
+    (2152, &[&GTP]),
+    (3391, &[&DTLS]),
+    (3478, &[&STUN]),
+    (3479, &[&STUN]),
+    (3671, &[&KNX]),
+    (3702, &[&WS_DISCOVERY]),
+    (4433, &[&DTLS, &QUIC]),
+    (4500, &[&IKE_V2_NAT]),
+    (4569, &[&IAX2]),
+    (5060, &[&SIP]),
+    (5080, &[&SIP]),
+    (5349, &[&DTLS, &STUN]),
+    (5351, &[&NAT_PMP]),
+    (5353, &[&MDNS]),
+    (5683, &[&COAP]),
+    (5684, &[&DTLS]),
+    (6881, &[&BITTORRENT]),
+    (8443, &[&QUIC, &DTLS]),
+    (10161, &[&DTLS]),
+    (11211, &[&MEMCACHED]),
+    (19132, &[&RAKNET]),
+    (19302, &[&STUN]),
+    (27015, &[&SOURCE]),
+    (27016, &[&SOURCE]),
+    (27960, &[&QUAKE3]),
+    (44818, &[&ENIP]),
+    (47808, &[&BACNET]),
+    (51413, &[&BITTORRENT]),
+    (64738, &[&MUMBLE]),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_rise_and_are_not_empty() {
+        assert!(BY_PORT.is_sorted_by(|a, b| a.0 < b.0));
+        assert!(BY_PORT.iter().all(|row| !row.1.is_empty()));
+        for (port, probes_there) in BY_PORT {
+            assert!(std::ptr::eq(probes(*port), *probes_there));
+        }
+        assert!(probes(1).is_empty() && probes(65_535).is_empty());
+    }
+}

@@ -1,0 +1,194 @@
+//! What to say to a UDP port, and whether an answer is ours.
+//!
+//! One protocol a file: its request as a constant, where the cookie goes, where it comes back.
+//! [`by_port`] says which protocol is usual where.
+
+/// Just enough of ASN.1's basic encoding.
+mod ber;
+/// Which probes are usual at which port.
+mod by_port;
+/// Reading and writing fields at fixed places.
+mod field;
+
+/// BACnet/IP.
+mod bacnet;
+/// The `BitTorrent` DHT.
+mod bittorrent;
+/// Connectionless LDAP.
+mod cldap;
+/// The Constrained Application Protocol.
+mod coap;
+/// The Domain Name System, and its multicast twin.
+mod dns;
+/// Datagram TLS.
+mod dtls;
+/// Echo, and the other small services that answer anything.
+mod echo;
+/// EtherNet/IP.
+mod enip;
+/// Game servers: Source, Quake III, `RakNet`, Mumble.
+mod games;
+/// GPRS tunnelling.
+mod gtp;
+/// Inter-Asterisk eXchange.
+mod iax2;
+/// Internet Key Exchange, versions 2 and 1.
+mod ike;
+/// Kerberos.
+mod kerberos;
+/// `KNXnet/IP`.
+mod knx;
+/// The Layer Two Tunnelling Protocol.
+mod l2tp;
+/// memcached over UDP.
+mod memcached;
+/// The SQL Server Browser.
+mod mssql;
+/// NAT Port Mapping.
+mod nat_pmp;
+/// The `NetBIOS` name service.
+mod netbios;
+/// The Network Time Protocol.
+mod ntp;
+/// `OpenVPN`.
+mod openvpn;
+/// QUIC.
+mod quic;
+/// The Routing Information Protocol.
+mod rip;
+/// Remote Management Control (IPMI's carrier).
+mod rmcp;
+/// ONC RPC: the port mapper and NFS.
+mod rpc;
+/// The Session Initiation Protocol.
+mod sip;
+/// The Service Location Protocol.
+mod slp;
+/// Simple Network Management, versions 1 and 3.
+mod snmp;
+/// The Simple Service Discovery Protocol.
+mod ssdp;
+/// Session Traversal Utilities for NAT.
+mod stun;
+/// Syslog.
+mod syslog;
+/// The Trivial File Transfer Protocol.
+mod tftp;
+/// Web Services Dynamic Discovery.
+mod ws_discovery;
+/// The X Display Manager Control Protocol.
+mod xdmcp;
+
+/// Longest template, octets: what fits an Ethernet frame beneath IPv6 with room to spare.
+pub const UDP_PAYLOAD_LEN_MAX: usize = 1_232;
+
+/// Whether a reply carries the cookie of the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EchoCheck {
+    /// It does: the reply answers our request.
+    Confirmed,
+    /// The reply is well formed for the protocol and carries another value: it is not for us.
+    Contradicted,
+    /// It can't be told: the protocol hands nothing back, or this is another protocol's reply.
+    Unknown,
+}
+
+impl EchoCheck {
+    /// The verdict on a field that was found.
+    const fn of(same: bool) -> Self {
+        if same {
+            Self::Confirmed
+        } else {
+            Self::Contradicted
+        }
+    }
+
+    /// The verdict where only a match says anything.
+    const fn if_found(found: bool) -> Self {
+        if found {
+            Self::Confirmed
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
+/// From which port of the host the reply comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ReplyPort {
+    /// From the port that was asked.
+    Same,
+    /// Possibly from a fresh one (TFTP, RFC 1350 §4; some SSDP stacks).
+    Any,
+}
+
+/// What to say to a UDP port.
+///
+/// The payload is a constant template with the cookie patched into the fields that the protocol
+/// hands back.
+/// `patch` and `check` allocate nothing, and neither panics on any octets.
+#[derive(Debug)]
+pub struct UdpProbe {
+    /// Short lower-case name of the protocol, `"dns"`; empty for the empty payload.
+    pub name: &'static str,
+    /// The specification that the request is written from.
+    pub source: &'static str,
+    /// Where the reply comes from.
+    pub reply_port: ReplyPort,
+    template: &'static [u8],
+    patch: fn(&mut [u8], u64),
+    check: fn(&[u8], u64) -> EchoCheck,
+}
+
+impl UdpProbe {
+    /// The payload as [`patch`](Self::patch) makes it for cookie 0: at most
+    /// [`UDP_PAYLOAD_LEN_MAX`] octets.
+    pub const fn template(&self) -> &'static [u8] {
+        self.template
+    }
+
+    /// Writes `cookie` into `payload`, a copy of the template.
+    ///
+    /// Fields narrower than 64 bits take the cookie's low bits.
+    /// A payload of another length than the template's is patched as far as it reaches.
+    pub fn patch(&self, payload: &mut [u8], cookie: u64) {
+        (self.patch)(payload, cookie);
+    }
+
+    /// Whether `reply`, a UDP payload, hands `cookie` back.
+    pub fn check(&self, reply: &[u8], cookie: u64) -> EchoCheck {
+        (self.check)(reply, cookie)
+    }
+}
+
+/// The empty datagram, for ports where nothing better is known.
+static EMPTY: UdpProbe = UdpProbe {
+    name: "",
+    source: "RFC 768",
+    reply_port: ReplyPort::Same,
+    template: &[],
+    patch: field::patch_nothing,
+    check: field::check_nothing,
+};
+
+/// The probe for `port`, or the empty payload where none is usual.
+///
+/// Constant within a run: callers may keep it beside the port. O(log ports).
+pub fn udp_probe(port: u16) -> &'static UdpProbe {
+    udp_probes(port).first().copied().unwrap_or(&EMPTY)
+}
+
+/// Every probe worth trying at `port`, the likeliest first; none where only the empty payload is.
+///
+/// Later passes may say the second to what was silent to the first.
+pub fn udp_probes(port: u16) -> &'static [&'static UdpProbe] {
+    by_port::probes(port)
+}
+
+/// The ports for which there is a probe, rising.
+pub fn udp_probe_ports() -> impl Iterator<Item = u16> {
+    by_port::ports()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+//! The Network Time Protocol.
+
+use super::field::{get, put};
+use super::{EchoCheck, ReplyPort, UdpProbe};
+
+/// A client's request, version 4: leap 0, mode 3, everything else zero but the transmit timestamp.
+pub(super) static NTP: UdpProbe = UdpProbe {
+    name: "ntp",
+    source: "RFC 5905 §7.3",
+    reply_port: ReplyPort::Same,
+    template: &TEMPLATE,
+    patch,
+    check,
+};
+
+const LEN: usize = 48;
+/// Where a server's reply repeats the request's transmit timestamp.
+const ORIGIN_AT: usize = 24;
+const TRANSMIT_AT: usize = 40;
+
+const TEMPLATE: [u8; LEN] = {
+    let mut packet = [0; LEN];
+    packet[0] = 0o043;
+    packet
+};
+
+fn patch(payload: &mut [u8], cookie: u64) {
+    put(payload, TRANSMIT_AT, cookie.to_be_bytes());
+}
+
+fn check(reply: &[u8], cookie: u64) -> EchoCheck {
+    match (reply.first(), get::<8>(reply, ORIGIN_AT)) {
+        // Mode 4 is a server's.
+        (Some(first), Some(origin)) if first & 7 == 4 && reply.len() >= LEN => {
+            EchoCheck::of(origin == cookie.to_be_bytes())
+        }
+        _ => EchoCheck::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::round_trip;
+    use super::*;
+
+    #[test]
+    fn the_request_is_a_version_4_client() {
+        let [first, rest @ ..] = &TEMPLATE;
+        assert_eq!((first >> 6, first >> 3 & 7, first & 7), (0, 4, 3));
+        assert!(rest.iter().all(|octet| *octet == 0));
+    }
+
+    #[test]
+    fn the_transmit_timestamp_comes_back_as_origin() {
+        round_trip(&NTP, |request| {
+            let mut reply = vec![0; LEN];
+            reply[0] = 0o044;
+            reply[ORIGIN_AT..ORIGIN_AT + 8].copy_from_slice(&request[TRANSMIT_AT..]);
+            reply
+        });
+    }
+}
