@@ -18,6 +18,8 @@ pub mod cookie;
 pub mod endpoint;
 /// What a running scan says.
 pub mod event;
+/// Frames in bulk.
+pub mod link;
 /// What a scan reports.
 pub mod observation;
 /// How fast to send.

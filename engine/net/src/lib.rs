@@ -1,1 +1,23 @@
-//! The Linux half of the engine: packet sockets, routes, threads.
+//! The Linux half of the engine: packet sockets, routes, neighbours, ports, privileges.
+//!
+//! The only crate that opens a packet or raw socket. What is true on paper is in
+//! [`portolan_core`]; here are the kernel's side of it and the threads that tie both together.
+//! `unsafe` is confined to the private module `sys`.
+
+#![expect(
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
+    reason = "the workspace is released as one: a new variant should break the matches it must reach"
+)]
+
+/// The kernel filter in front of the receiver.
+pub mod filter;
+/// Where frames leave and arrive.
+pub mod link;
+#[expect(unsafe_code, reason = "system calls; each block says why it is sound")]
+mod sys;
+
+pub use filter::Filter;
+pub use link::{LinkError, PacketRx, PacketRxOptions, PacketTx, PacketTxOptions, RawIpTx};
+pub use link::{RxLink, TxLink};
+pub use sys::SyscallError;

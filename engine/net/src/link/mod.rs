@@ -1,0 +1,85 @@
+//! Links: where frames leave and arrive, in batches.
+
+use std::time::Duration;
+
+pub use portolan_core::link::{BATCH_LEN_MAX, Encapsulation, FRAME_LEN_MAX, FrameBatch};
+
+use crate::sys::SyscallError;
+
+/// Packet sockets: one interface, whole frames.
+pub mod packet;
+/// Raw IP sockets: loopback and this host's own addresses.
+pub mod raw_ip;
+
+pub use packet::{PacketRx, PacketRxOptions, PacketTx, PacketTxOptions};
+pub use raw_ip::RawIpTx;
+
+/// A link could not be opened or used.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The interface went away or was taken down.
+    #[error("interface {interface} is down or gone")]
+    Down {
+        /// Its kernel index.
+        interface: u32,
+        /// What the kernel said.
+        #[source]
+        source: SyscallError,
+    },
+    /// The kernel refuses this process.
+    #[error("not permitted: raw sockets need CAP_NET_RAW (root, or `setcap cap_net_raw+ep`)")]
+    NotPermitted(#[source] SyscallError),
+    /// Anything else the kernel refused.
+    #[error("packet socket failed")]
+    Syscall(#[from] SyscallError),
+}
+
+/// The sending half of a link.
+pub trait TxLink: Send {
+    /// How the frames must begin.
+    fn encapsulation(&self) -> Encapsulation;
+
+    /// Offers the frames of `batch` from index `from` on; returns how many the kernel took.
+    ///
+    /// Zero is back-pressure: nothing was sent, nothing is lost, call again after
+    /// [`TxLink::wait_writable`]. Never blocks.
+    ///
+    /// # Errors
+    /// [`LinkError`] for what trying again would not mend.
+    fn send(&mut self, batch: &FrameBatch, from: usize) -> Result<usize, LinkError>;
+
+    /// Waits until the kernel may take frames again, at most `timeout`.
+    ///
+    /// # Errors
+    /// [`LinkError`] when waiting itself fails.
+    fn wait_writable(&mut self, timeout: Duration) -> Result<(), LinkError>;
+
+    /// Frames counted by [`TxLink::send`] as taken that the kernel refused for their destination
+    /// alone (no route to it, or a local firewall), since the link was opened.
+    fn refused(&self) -> u64 {
+        0
+    }
+}
+
+/// The receiving half of a link.
+pub trait RxLink: Send {
+    /// How the frames begin.
+    fn encapsulation(&self) -> Encapsulation;
+
+    /// Calls `handler` for each frame that is ready, and returns how many there were.
+    ///
+    /// Waits at most `timeout` for the first. The frames of one call are bounded by what the
+    /// kernel's buffer holds. Checksums of the payload may be unset: the sender may have been
+    /// this very kernel, which leaves them to hardware that a virtual link does not have.
+    ///
+    /// # Errors
+    /// [`LinkError`] when the interface is gone or the socket broke.
+    fn recv(
+        &mut self,
+        timeout: Duration,
+        handler: &mut dyn FnMut(&[u8]),
+    ) -> Result<usize, LinkError>;
+
+    /// Frames that passed the filter and were lost for want of buffer, since the link was opened.
+    fn dropped(&mut self) -> u64;
+}

@@ -1,0 +1,53 @@
+//! The kernel interface: every `unsafe` block of the engine is in this folder.
+//!
+//! What leaves here is safe to use in any way the types allow.
+
+use std::io;
+
+/// Capability sets.
+pub(crate) mod caps;
+/// Socket options and addresses of packet sockets.
+pub(crate) mod packet;
+/// Waiting on a descriptor.
+pub(crate) mod poll;
+/// The receive ring shared with the kernel.
+pub(crate) mod ring;
+/// Many messages in one system call.
+pub(crate) mod sendmmsg;
+
+/// A system call that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{call} failed")]
+pub struct SyscallError {
+    /// Which call, and what for.
+    pub call: &'static str,
+    /// What the kernel said.
+    #[source]
+    pub source: io::Error,
+}
+
+impl SyscallError {
+    /// `source` as the outcome of `call`.
+    pub(crate) const fn new(call: &'static str, source: io::Error) -> Self {
+        Self { call, source }
+    }
+
+    /// The `errno` of the calling thread as the outcome of `call`.
+    pub(crate) fn last(call: &'static str) -> Self {
+        Self::new(call, io::Error::last_os_error())
+    }
+
+    /// The error number, zero where there is none.
+    pub(crate) fn errno(&self) -> i32 {
+        self.source.raw_os_error().unwrap_or(0)
+    }
+}
+
+/// `Ok` for a return value of zero or more.
+pub(crate) fn check(call: &'static str, returned: libc::c_int) -> Result<(), SyscallError> {
+    if returned < 0 {
+        Err(SyscallError::last(call))
+    } else {
+        Ok(())
+    }
+}
