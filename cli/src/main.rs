@@ -1,2 +1,45 @@
-//! The `portolan` binary.
-fn main() {}
+//! The `portolan` binary: reads the command line, runs one command, says how it went.
+
+/// What the command line may say.
+mod args;
+/// One file a command.
+mod commands;
+/// The two streams that people read.
+mod console;
+/// How a run ends.
+mod exit;
+/// What is written about one endpoint.
+mod finding;
+/// All that a scan found, grouped by host.
+mod ledger;
+/// Structured logs.
+mod logging;
+/// The formats of results.
+mod output;
+/// How far a scan is, for people.
+mod progress;
+/// Interrupts.
+mod signals;
+/// Targets from the command line, files and names.
+mod targets;
+
+use std::process::ExitCode;
+
+use exit::Failure;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(exit) => exit.into(),
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run() -> Result<exit::Exit, Failure> {
+    let cli = match args::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(args::Stop::Nmap(message)) => return Err(Failure::usage(message)),
+        Err(args::Stop::Clap(error)) => return Ok(exit::of_clap(&error)),
+    };
+    logging::start(&cli.log, cli.command.default_log_level()).map_err(Failure::usage)?;
+    commands::run(cli.command)
+}

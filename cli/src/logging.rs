@@ -1,0 +1,24 @@
+//! Structured logs on stderr.
+
+use std::io;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{LogArgs, LogFormat};
+
+/// Starts logging: the flag, else `PORTOLAN_LOG`, else `default`.
+///
+/// # Errors
+/// A filter that can't be read, in words.
+pub(crate) fn start(args: &LogArgs, default: &str) -> Result<(), String> {
+    let text = args.log_level.as_deref().unwrap_or(default);
+    let filter = EnvFilter::try_new(text).map_err(|e| format!("--log-level {text:?}: {e}"))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    let colour = colour && io::IsTerminal::is_terminal(&io::stderr());
+    match args.log_format {
+        LogFormat::Text => builder.with_ansi(colour).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    }
+    .map_err(|e| e.to_string())
+}

@@ -1,0 +1,83 @@
+//! Rows for people, as they are found.
+
+use std::io::{self, Write};
+
+use portolan_core::{HostObservation, PortState};
+
+use super::{Choices, End, Header, ResultWriter, Sink, escape};
+use crate::finding::Finding;
+use crate::services;
+
+/// The table writer.
+pub(super) struct Table {
+    out: Sink,
+    choices: Choices,
+    hosts_only: bool,
+    addr_width: usize,
+}
+
+impl Table {
+    pub(super) const fn new(out: Sink, choices: Choices) -> Self {
+        Self { out, choices, hosts_only: false, addr_width: 15 }
+    }
+
+    /// One row; the last column is as long as it is, and no row ends in blanks.
+    fn row(&mut self, cells: [&str; 5]) -> io::Result<()> {
+        let [addr, port, state, service, info] = cells;
+        let width = self.addr_width;
+        let row = format!("{addr:<width$}  {port:<9}  {state:<13}  {service:<16}  {info}");
+        writeln!(self.out, "{}", row.trim_end())
+    }
+}
+
+impl ResultWriter for Table {
+    fn begin(&mut self, header: &Header) -> io::Result<()> {
+        self.hosts_only = header.hosts_only;
+        let addrs = header.targets.addrs();
+        let longest = addrs.ranges().iter().map(|r| r.last().to_string().len()).max();
+        self.addr_width = longest.unwrap_or(15).clamp(15, 39);
+        if self.hosts_only {
+            self.row(["ADDRESS", "HOST", "REASON", "", "MAC"])
+        } else {
+            self.row(["ADDRESS", "PORT", "STATE", "SERVICE", "DETAIL"])
+        }
+    }
+
+    fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+        let seen = &finding.seen;
+        let dull = matches!(seen.state, PortState::Closed | PortState::Filtered);
+        if dull && !self.choices.verbose {
+            return Ok(());
+        }
+        let endpoint = seen.endpoint;
+        let port = format!("{}/{}", endpoint.port, endpoint.transport);
+        let (service, info) = match &finding.service {
+            Some(service) => {
+                let parts = [&service.product, &service.version, &service.extra];
+                let words: Vec<&str> = parts.into_iter().filter_map(Option::as_deref).collect();
+                (service.name.clone(), words.join(" "))
+            }
+            // The registry's name for the port, which says nothing of who answers there.
+            None => {
+                let name = services::name_of(endpoint.transport, endpoint.port);
+                (name.map(|n| format!("({n})")).unwrap_or_default(), seen.reason.to_string())
+            }
+        };
+        let (service, info) = (escape::line(&service), escape::line(&info));
+        let info = escape::cut(&info, escape::CELL_LEN_MAX);
+        let service = escape::cut(&service, 16);
+        self.row([&endpoint.addr.to_string(), &port, seen.state.name(), &service, &info])
+    }
+
+    fn host(&mut self, host: &HostObservation) -> io::Result<()> {
+        if !self.hosts_only {
+            return Ok(());
+        }
+        let mac = host.mac.map(|mac| mac.to_string()).unwrap_or_default();
+        self.row([&host.addr.to_string(), "up", host.reason.name(), "", &mac])
+    }
+
+    fn end(&mut self, _end: &End<'_>) -> io::Result<()> {
+        self.out.flush()
+    }
+}
