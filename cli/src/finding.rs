@@ -2,23 +2,7 @@
 
 use jiff::Timestamp;
 use portolan_core::{Observation, UnixTime};
-
-/// The service behind an open port, as identification gave it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Service {
-    /// The registry's name: `ssh`.
-    pub(crate) name: String,
-    /// The software.
-    pub(crate) product: Option<String>,
-    /// Its version.
-    pub(crate) version: Option<String>,
-    /// What else was learnt.
-    pub(crate) extra: Option<String>,
-    /// CPE 2.3 names.
-    pub(crate) cpe: Vec<String>,
-    /// Whether it speaks TLS first.
-    pub(crate) tls: bool,
-}
+use portolan_store::ServiceRecord;
 
 /// One endpoint's state, and what it said where it was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,14 +10,18 @@ pub(crate) struct Finding {
     /// State, reason, time.
     pub(crate) seen: Observation,
     /// Who answers there.
-    pub(crate) service: Option<Service>,
+    pub(crate) service: Option<ServiceRecord>,
     /// What it said first, as it came over the wire.
     pub(crate) banner: Option<Vec<u8>>,
 }
 
 impl From<Observation> for Finding {
     fn from(seen: Observation) -> Self {
-        Self { seen, service: None, banner: None }
+        Self {
+            seen,
+            service: None,
+            banner: None,
+        }
     }
 }
 

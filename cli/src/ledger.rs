@@ -26,14 +26,17 @@ impl HostEntry {
     pub(crate) fn quiet(
         &self,
     ) -> impl Iterator<Item = ((Transport, PortState, Reason), PortSet)> + '_ {
-        self.quiet.iter().map(|(key, ports)| (*key, ports.iter().copied().collect()))
+        self.quiet
+            .iter()
+            .map(|(key, ports)| (*key, ports.iter().copied().collect()))
     }
 
     /// Every port of `transport` that answered.
     pub(crate) fn answered(&self, transport: Transport) -> PortSet {
         let told = self.told.keys().filter(|k| k.0 == transport).map(|k| k.1);
         let quiet = self.quiet.iter().filter(|(k, _)| k.0 == transport);
-        told.chain(quiet.flat_map(|(_, ports)| ports.iter().copied())).collect()
+        told.chain(quiet.flat_map(|(_, ports)| ports.iter().copied()))
+            .collect()
     }
 
     /// First and last answer.
@@ -76,7 +79,10 @@ impl Ledger {
             let key = (seen.endpoint.transport, seen.state, seen.reason);
             entry.quiet.entry(key).or_default().push(seen.endpoint.port);
         } else {
-            entry.told.insert((seen.endpoint.transport, seen.endpoint.port), finding.clone());
+            entry.told.insert(
+                (seen.endpoint.transport, seen.endpoint.port),
+                finding.clone(),
+            );
         }
     }
 }
@@ -86,7 +92,13 @@ pub(crate) fn asked_ports(asked: &TargetSet, addr: IpAddr, transport: Transport)
     let blocks = asked.blocks().iter().filter(|b| b.addrs.contains(addr));
     blocks
         .filter_map(|b| b.ports(transport))
-        .fold(PortSet::new(), |all, ports| if all.is_empty() { ports.clone() } else { all.union(ports) })
+        .fold(PortSet::new(), |all, ports| {
+            if all.is_empty() {
+                ports.clone()
+            } else {
+                all.union(ports)
+            }
+        })
 }
 
 /// What silence means: nmap's reading of an unanswered probe.
@@ -94,5 +106,103 @@ pub(crate) const fn silent_state(transport: Transport) -> PortState {
     match transport {
         Transport::Tcp => PortState::Filtered,
         _ => PortState::OpenFiltered,
+    }
+}
+
+/// Ports of one kind that are listed one by one; where there are more, they are only summed up.
+const LISTED_MAX: usize = 10;
+
+/// One host's ports, as formats by host show them.
+#[derive(Debug)]
+pub(crate) struct Portrait<'a> {
+    /// Ports with a line of their own.
+    pub(crate) listed: BTreeMap<(Transport, u16), Listed<'a>>,
+    /// The rest, by state.
+    pub(crate) summed: BTreeMap<PortState, Vec<Summed>>,
+}
+
+/// A port with a line of its own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Listed<'a> {
+    /// Its state.
+    pub(crate) state: PortState,
+    /// The evidence.
+    pub(crate) reason: Reason,
+    /// What more is known, where it was kept.
+    pub(crate) finding: Option<&'a Finding>,
+}
+
+/// Ports that answered alike, or not at all.
+#[derive(Debug)]
+pub(crate) struct Summed {
+    /// Their carrier.
+    pub(crate) transport: Transport,
+    /// The evidence.
+    pub(crate) reason: Reason,
+    /// The ports.
+    pub(crate) ports: PortSet,
+}
+
+impl<'a> Portrait<'a> {
+    /// The ports of `host`, silent ones of `asked` included.
+    pub(crate) fn new(
+        addr: IpAddr,
+        host: &'a HostEntry,
+        asked: &TargetSet,
+        open_only: bool,
+    ) -> Self {
+        let mut listed: BTreeMap<(Transport, u16), Listed<'a>> = BTreeMap::new();
+        for (key, finding) in &host.told {
+            let Finding { seen, .. } = finding;
+            if !open_only || seen.state == PortState::Open {
+                let (state, reason) = (seen.state, seen.reason);
+                listed.insert(
+                    *key,
+                    Listed {
+                        state,
+                        reason,
+                        finding: Some(finding),
+                    },
+                );
+            }
+        }
+        let mut summed: BTreeMap<PortState, Vec<Summed>> = BTreeMap::new();
+        for ((transport, state, reason), ports) in host.quiet() {
+            summed.entry(state).or_default().push(Summed {
+                transport,
+                reason,
+                ports,
+            });
+        }
+        for transport in [Transport::Tcp, Transport::Udp] {
+            let asked = asked_ports(asked, addr, transport);
+            let ports = asked.difference(&host.answered(transport));
+            if !ports.is_empty() {
+                let silent = Summed {
+                    transport,
+                    reason: Reason::NoResponse,
+                    ports,
+                };
+                summed
+                    .entry(silent_state(transport))
+                    .or_default()
+                    .push(silent);
+            }
+        }
+        if !open_only {
+            summed.retain(|state, kinds| {
+                let few = kinds.iter().map(|k| k.ports.len()).sum::<usize>() <= LISTED_MAX;
+                for kind in kinds.iter().filter(|_| few) {
+                    let line = Listed {
+                        state: *state,
+                        reason: kind.reason,
+                        finding: None,
+                    };
+                    listed.extend(kind.ports.iter().map(|p| ((kind.transport, p), line)));
+                }
+                !few
+            });
+        }
+        Self { listed, summed }
     }
 }

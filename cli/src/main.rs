@@ -18,6 +18,8 @@ mod logging;
 mod output;
 /// How far a scan is, for people.
 mod progress;
+/// Names of ports, and the usual ones.
+mod services;
 /// Interrupts.
 mod signals;
 /// Targets from the command line, files and names.

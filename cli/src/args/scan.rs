@@ -209,7 +209,11 @@ impl FromStr for Rate {
             return Err(wrong());
         }
         let number: u32 = digits.parse().map_err(|_| wrong())?;
-        number.checked_mul(factor).filter(|pps| *pps > 0).map(Self).ok_or_else(wrong)
+        number
+            .checked_mul(factor)
+            .filter(|pps| *pps > 0)
+            .map(Self)
+            .ok_or_else(wrong)
     }
 }
 
@@ -228,9 +232,14 @@ impl FromStr for ShardArg {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("{text:?} is no part; expected I/N with I from 1 to N, as in 2/4");
         let (index, count) = text.split_once('/').ok_or_else(wrong)?;
-        let (index, count): (u32, u32) =
-            (index.parse().map_err(|_| wrong())?, count.parse().map_err(|_| wrong())?);
-        let index = index.checked_sub(1).filter(|i| *i < count).ok_or_else(wrong)?;
+        let (index, count): (u32, u32) = (
+            index.parse().map_err(|_| wrong())?,
+            count.parse().map_err(|_| wrong())?,
+        );
+        let index = index
+            .checked_sub(1)
+            .filter(|i| *i < count)
+            .ok_or_else(wrong)?;
         Ok(Self { index, count })
     }
 }
@@ -247,7 +256,11 @@ impl FromStr for PortRange {
         let (low, high) = text.split_once('-').unwrap_or((text, text));
         let port = |t: &str| t.parse::<u16>().ok().filter(|p| *p > 0).ok_or_else(wrong);
         let (low, high) = (port(low)?, port(high)?);
-        if low <= high { Ok(Self(low, high)) } else { Err(wrong()) }
+        if low <= high {
+            Ok(Self(low, high))
+        } else {
+            Err(wrong())
+        }
     }
 }
 
@@ -258,7 +271,10 @@ mod tests {
 
     fn scan(line: &str) -> ScanArgs {
         match parse(line.split(' ').map(Into::into)) {
-            Ok(Cli { command: Command::Scan(args), .. }) => *args,
+            Ok(Cli {
+                command: Command::Scan(args),
+                ..
+            }) => *args,
             other => panic!("{line}: {other:?}"),
         }
     }
@@ -269,11 +285,20 @@ mod tests {
         assert!(args.syn && args.udp && !args.connect);
         assert_eq!(args.ports.as_deref(), Some("-"));
         assert_eq!(args.rate, Some(Rate(10_000)));
-        assert_eq!((args.retries, args.shard), (0, Some(ShardArg { index: 1, count: 4 })));
+        assert_eq!(
+            (args.retries, args.shard),
+            (0, Some(ShardArg { index: 1, count: 4 }))
+        );
         assert_eq!(args.out.xml_file.len(), 2);
-        assert_eq!(scan("portolan scan h -p -100").ports.as_deref(), Some("-100"));
+        assert_eq!(
+            scan("portolan scan h -p -100").ports.as_deref(),
+            Some("-100")
+        );
         assert_eq!(scan("portolan scan -p - h").ports.as_deref(), Some("-"));
-        assert_eq!(scan("portolan scan h --source-port 40000").source_port, Some(PortRange(40_000, 40_000)));
+        assert_eq!(
+            scan("portolan scan h --source-port 40000").source_port,
+            Some(PortRange(40_000, 40_000))
+        );
     }
 
     #[test]
@@ -287,7 +312,11 @@ mod tests {
         for text in ["0", "9-1", "65536", "x"] {
             assert!(text.parse::<PortRange>().is_err(), "{text}");
         }
-        let conflict = ["portolan scan -sS -sT h", "portolan scan --resume f h", "portolan scan -p1 --top-ports 5 h"];
+        let conflict = [
+            "portolan scan -sS -sT h",
+            "portolan scan --resume f h",
+            "portolan scan -p1 --top-ports 5 h",
+        ];
         for line in conflict {
             assert!(parse(line.split(' ').map(Into::into)).is_err(), "{line}");
         }

@@ -18,7 +18,11 @@ pub(super) struct Json {
 
 impl Json {
     pub(super) const fn new(out: Sink) -> Self {
-        Self { out, site: String::new(), separator: "\n" }
+        Self {
+            out,
+            site: String::new(),
+            separator: "\n",
+        }
     }
 }
 

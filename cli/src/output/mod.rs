@@ -50,7 +50,7 @@ pub(crate) struct Header {
 }
 
 /// What is known once a scan has ended.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct End<'a> {
     /// What it did, counted.
     pub(crate) stats: &'a ScanStats,
@@ -139,20 +139,38 @@ impl Outputs {
         if args.output.is_some() || args.format.is_some() || !stdout_taken {
             let path = args.output.clone().unwrap_or_else(|| PathBuf::from("-"));
             let for_people = stdout_is_terminal && path.as_os_str() == "-";
-            let usual = if for_people { Format::Table } else { Format::Ndjson };
+            let usual = if for_people {
+                Format::Table
+            } else {
+                Format::Ndjson
+            };
             wanted.push((args.format.unwrap_or(usual), path));
         }
-        if wanted.iter().filter(|(_, path)| path.as_os_str() == "-").count() > 1 {
-            return Err(Failure::usage("only one output can go to stdout; name a file for the rest"));
+        if wanted
+            .iter()
+            .filter(|(_, path)| path.as_os_str() == "-")
+            .count()
+            > 1
+        {
+            return Err(Failure::usage(
+                "only one output can go to stdout; name a file for the rest",
+            ));
         }
-        let choices = Choices { open_only: args.open, verbose: args.verbose > 0 };
+        let choices = Choices {
+            open_only: args.open,
+            verbose: args.verbose > 0,
+        };
         let mut writers = Vec::new();
         for (format, path) in wanted {
             let (name, sink) = sink::open(&path)?;
             writers.push((name, writer(format, sink, choices)));
         }
         let keep = keep_ledger || writers.iter().any(|(_, w)| w.wants_ledger());
-        Ok(Self { writers, open_only: args.open, ledger: keep.then(Ledger::default) })
+        Ok(Self {
+            writers,
+            open_only: args.open,
+            ledger: keep.then(Ledger::default),
+        })
     }
 
     /// Before the first result.
@@ -180,9 +198,10 @@ impl Outputs {
     }
 
     /// After the last result. Gives back what was kept for the store.
-    pub(crate) fn end(mut self, mut end: End<'_>) -> Result<Option<Ledger>, Failure> {
+    pub(crate) fn end(mut self, end: End<'_>) -> Result<Option<Ledger>, Failure> {
         let ledger = self.ledger.take();
         let none = Ledger::default();
+        let mut end = end;
         end.ledger = ledger.as_ref().unwrap_or(&none);
         // One full disk must not keep the other outputs from their last line.
         let mut result = Ok(());

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use portolan_core::{HostObservation, ScanStats};
+use portolan_store::ServiceRecord;
 use serde::Serialize;
 
 use super::{End, Header, ResultWriter, Sink};
-use crate::finding::{Finding, Service, rfc3339};
+use crate::finding::{Finding, rfc3339};
 
 /// The NDJSON writer.
 pub(super) struct Ndjson {
@@ -19,9 +20,11 @@ pub(super) struct Ndjson {
 
 impl Ndjson {
     pub(super) const fn new(out: Sink) -> Self {
-        Self { out, site: String::new() }
+        Self {
+            out,
+            site: String::new(),
+        }
     }
-
 }
 
 /// One record, one line, one write.
@@ -46,7 +49,12 @@ impl ResultWriter for Ndjson {
     }
 
     fn end(&mut self, end: &End<'_>) -> io::Result<()> {
-        write_line(&mut self.out, &SummaryLine { summary: SummaryRecord::new(end) })?;
+        write_line(
+            &mut self.out,
+            &SummaryLine {
+                summary: SummaryRecord::new(end),
+            },
+        )?;
         self.out.flush()
     }
 }
@@ -110,7 +118,7 @@ struct ServiceObject<'a> {
 }
 
 impl<'a> ServiceObject<'a> {
-    fn new(service: &'a Service) -> Self {
+    fn new(service: &'a ServiceRecord) -> Self {
         Self {
             name: &service.name,
             product: service.product.as_deref(),

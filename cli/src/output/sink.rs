@@ -16,7 +16,7 @@ pub(super) fn open(path: &Path) -> Result<(String, Sink), Failure> {
         return Ok(("stdout".to_owned(), Box::new(io::stdout())));
     }
     let name = path.display().to_string();
-    let file = File::create(path)
-        .map_err(|e| Failure::message(Exit::Io, format_args!("{name}: {e}")))?;
+    let file =
+        File::create(path).map_err(|e| Failure::message(Exit::Io, format_args!("{name}: {e}")))?;
     Ok((name, Box::new(LineWriter::with_capacity(64 * 1024, file))))
 }
