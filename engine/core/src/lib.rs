@@ -26,6 +26,10 @@ pub mod observation;
 pub mod pacer;
 /// The order of a scan.
 pub mod permutation;
+/// A scan over one link, checked and ready.
+pub mod plan;
+/// The receiving half.
+pub mod receive;
 /// What fixes the order of a scan.
 pub mod seed;
 /// What is said of an endpoint, and why.
@@ -36,6 +40,8 @@ pub mod target;
 pub mod time;
 /// When each probe left.
 pub mod timeline;
+/// The sending half.
+pub mod transmit;
 /// What the engine needs to know of UDP payloads.
 pub mod udp;
 /// Octets.

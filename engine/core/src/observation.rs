@@ -115,7 +115,9 @@ mod tests {
     fn hardware_addresses_are_read_and_written() {
         let mac: MacAddr = "02:00:5E:10:00:01".parse().unwrap();
         assert_eq!(mac.to_string(), "02:00:5e:10:00:01");
-        for bad in ["", "02:00:5e:10:00", "02:00:5e:10:00:01:02", "02:00:5e:10:00:1g", "+2:0:0:0:0:0"] {
+        for bad in
+            ["", "02:00:5e:10:00", "02:00:5e:10:00:01:02", "02:00:5e:10:00:1g", "+2:0:0:0:0:0"]
+        {
             assert!(bad.parse::<MacAddr>().is_err(), "{bad}");
         }
     }

@@ -82,7 +82,8 @@ mod tests {
             let n = pacer.allowance(now, 256);
             pacer.spend(n);
             sent += n as u64;
-            now = if n == 256 { now + Duration::from_micros(1) } else { pacer.due().max(now) + late };
+            now =
+                if n == 256 { now + Duration::from_micros(1) } else { pacer.due().max(now) + late };
         }
         sent
     }

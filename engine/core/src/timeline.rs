@@ -3,7 +3,7 @@
 //! A sender works through positions in rising order, so "position p left at time t", noted once a
 //! batch, dates every probe; the permutation's inverse gives an answer's position.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::time::Timestamp;
@@ -25,12 +25,17 @@ struct Note {
 pub struct Timeline {
     notes: Box<[Note]>,
     written: AtomicU64,
+    pass: AtomicU8,
 }
 
 impl Default for Timeline {
     fn default() -> Self {
         let note = || Note { position: AtomicU64::new(0), nanos: AtomicU64::new(0) };
-        Self { notes: (0..NOTES_LEN).map(|_| note()).collect(), written: AtomicU64::new(0) }
+        Self {
+            notes: (0..NOTES_LEN).map(|_| note()).collect(),
+            written: AtomicU64::new(0),
+            pass: AtomicU8::new(0),
+        }
     }
 }
 
@@ -46,13 +51,18 @@ impl Timeline {
         }
     }
 
-    /// Forgets everything: a new pass begins.
-    pub fn clear(&self) {
+    /// Forgets everything: pass `pass` begins.
+    pub fn begin_pass(&self, pass: u8) {
         self.written.store(0, Ordering::Release);
+        self.pass.store(pass, Ordering::Release);
     }
 
-    /// How long before `now` the probe at `position` left; `None` where that is not known.
-    pub fn age(&self, position: u64, now: Timestamp) -> Option<Duration> {
+    /// How long before `now` the probe at `position` of pass `pass` left; `None` where that is
+    /// not known, and for passes that are over.
+    pub fn age(&self, pass: u8, position: u64, now: Timestamp) -> Option<Duration> {
+        if self.pass.load(Ordering::Acquire) != pass {
+            return None;
+        }
         let count = self.written.load(Ordering::Acquire);
         let oldest = count.saturating_sub(NOTES_LEN as u64 - 1);
         let (mut low, mut high) = (oldest, count);
@@ -85,14 +95,14 @@ mod tests {
     #[test]
     fn positions_are_dated_by_the_note_before_them() {
         let line = Timeline::default();
-        assert_eq!(line.age(5, at(100)), None);
+        assert_eq!(line.age(0, 5, at(100)), None);
         line.note(0, at(10));
         line.note(64, at(20));
-        assert_eq!(line.age(63, at(100)), Some(Duration::from_micros(90)));
-        assert_eq!(line.age(64, at(100)), Some(Duration::from_micros(80)));
-        assert_eq!(line.age(9_999, at(19)), None, "an answer before its probe");
-        line.clear();
-        assert_eq!(line.age(63, at(100)), None);
+        assert_eq!(line.age(0, 63, at(100)), Some(Duration::from_micros(90)));
+        assert_eq!(line.age(0, 64, at(100)), Some(Duration::from_micros(80)));
+        assert_eq!(line.age(0, 9_999, at(19)), None, "an answer before its probe");
+        line.begin_pass(1);
+        assert_eq!(line.age(0, 63, at(100)), None);
     }
 
     #[test]
@@ -102,7 +112,7 @@ mod tests {
         for position in 0..notes {
             line.note(position, at(position));
         }
-        assert_eq!(line.age(3, at(notes)), None);
-        assert_eq!(line.age(notes - 1, at(notes)), Some(Duration::from_micros(1)));
+        assert_eq!(line.age(0, 3, at(notes)), None);
+        assert_eq!(line.age(0, notes - 1, at(notes)), Some(Duration::from_micros(1)));
     }
 }

@@ -187,9 +187,8 @@ impl AddrSet {
     pub fn intersection(&self, other: &Self) -> Self {
         let mut ranges = Vec::new();
         for range in &self.ranges {
-            let start = other
-                .ranges
-                .partition_point(|o| (o.family, o.last) < (range.family, range.first));
+            let start =
+                other.ranges.partition_point(|o| (o.family, o.last) < (range.family, range.first));
             for o in other.ranges.iter().skip(start) {
                 if o.family != range.family || o.first > range.last {
                     break;
@@ -288,7 +287,8 @@ mod tests {
 
     #[test]
     fn the_whole_of_ipv6_is_too_many() {
-        let all: AddrSet = [AddrRange::from("::/0".parse::<IpNetwork>().unwrap())].into_iter().collect();
+        let all: AddrSet =
+            [AddrRange::from("::/0".parse::<IpNetwork>().unwrap())].into_iter().collect();
         assert_eq!(all.len(), Err(TooManyAddrs));
         assert!(all.contains("ffff::1".parse().unwrap()));
         assert!(!all.contains("10.0.0.1".parse().unwrap()));

@@ -265,8 +265,7 @@ impl PortSpec {
         let mut minus = Sides::default();
         let mut side = Side::Any;
         for (column, word) in words(text, |c| c == ',' || c.is_whitespace()) {
-            let fail =
-                |problem: String| SpecError { column, word: word.to_owned(), problem };
+            let fail = |problem: String| SpecError { column, word: word.to_owned(), problem };
             let (prefix, rest) = split_prefix(word);
             side = prefix.unwrap_or(side);
             let (target, rest) =
@@ -456,7 +455,8 @@ mod tests {
         assert_eq!(error.column, 10);
         assert!(error.problem.contains("reversed"), "{error}");
         assert_eq!(target_error("10.0.0.0/33").problem, "prefix length \"33\"; expected 0 to 32");
-        for bad in ["10.0.0.256", "10.0.0", "1.2.3.4.5", "::1-10.0.0.1", "10.0.0.5-1", "a..b", "/8"] {
+        for bad in ["10.0.0.256", "10.0.0", "1.2.3.4.5", "::1-10.0.0.1", "10.0.0.5-1", "a..b", "/8"]
+        {
             assert!(bad.parse::<TargetSpec>().is_err(), "{bad}");
         }
     }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use etherparse::{Icmpv4Slice, Icmpv6Slice, LaxNetSlice, LaxSlicedPacket, TcpSlice, UdpSlice};
 
 use super::checksum::Checksum;
+use crate::link::Encapsulation;
 use crate::state::Reason;
 
 const ICMP: u8 = 1;
@@ -126,15 +127,16 @@ pub struct Quote {
     pub head: [u8; 8],
 }
 
-/// Reads a frame; `ethernet` tells whether it begins with an Ethernet header or with IP.
+/// Reads a frame of a link with `encapsulation`.
 ///
 /// # Errors
 /// The first reason why it can't be an answer. Whether it answers *our* probe is not decided here.
-pub fn parse(frame: &[u8], ethernet: bool) -> Result<Reply<'_>, Rejection> {
-    let packet = if ethernet {
-        LaxSlicedPacket::from_ethernet(frame).map_err(|_| Rejection::Truncated)?
-    } else {
-        LaxSlicedPacket::from_ip(frame).map_err(|_| Rejection::NotIp)?
+pub fn parse(frame: &[u8], encapsulation: Encapsulation) -> Result<Reply<'_>, Rejection> {
+    let packet = match encapsulation {
+        Encapsulation::Ethernet => {
+            LaxSlicedPacket::from_ethernet(frame).map_err(|_| Rejection::Truncated)?
+        }
+        Encapsulation::Ip => LaxSlicedPacket::from_ip(frame).map_err(|_| Rejection::NotIp)?,
     };
     let (from, to, ttl) = addresses(packet.net.as_ref())?;
     let ip = packet.net.as_ref().and_then(|n| n.ip_payload_ref()).ok_or(Rejection::NotIp)?;
@@ -190,7 +192,13 @@ fn addresses(net: Option<&LaxNetSlice<'_>>) -> Result<(IpAddr, IpAddr, u8), Reje
 /// Accepts a right checksum, and the pseudo-header's bare sum: what local senders leave in the
 /// field for hardware to complete, as seen on loopback and between namespaces. A segment that the
 /// capture cut can't be checked.
-fn check_sum(from: IpAddr, to: IpAddr, protocol: u8, octets: &[u8], cut: bool) -> Result<(), Rejection> {
+fn check_sum(
+    from: IpAddr,
+    to: IpAddr,
+    protocol: u8,
+    octets: &[u8],
+    cut: bool,
+) -> Result<(), Rejection> {
     if cut {
         return Ok(());
     }
@@ -322,7 +330,7 @@ mod tests {
     fn a_syn_ack_is_read_with_padding_behind_it() {
         let mut frame = syn_ack();
         frame.resize(60, 0);
-        let reply = parse(&frame, true).unwrap();
+        let reply = parse(&frame, Encapsulation::Ethernet).unwrap();
         assert_eq!(reply.ttl, 55);
         assert_eq!(
             reply.segment,
@@ -336,7 +344,7 @@ mod tests {
         for bit in 14 * 8..frame.len() * 8 {
             let mut wrong = frame.clone();
             wrong[bit / 8] ^= 1 << (bit % 8);
-            assert!(parse(&wrong, true).is_err(), "bit {bit}");
+            assert!(parse(&wrong, Encapsulation::Ethernet).is_err(), "bit {bit}");
         }
     }
 
@@ -350,7 +358,7 @@ mod tests {
             20,
         );
         frame[50..52].copy_from_slice(&pseudo.folded().to_be_bytes());
-        assert!(parse(&frame, true).is_ok());
+        assert!(parse(&frame, Encapsulation::Ethernet).is_ok());
     }
 
     #[test]
@@ -365,12 +373,12 @@ mod tests {
             .icmpv4_raw(3, 13, [0; 4])
             .write(&mut frame, &probe[..28])
             .unwrap();
-        let reply = parse(&frame, false).unwrap();
+        let reply = parse(&frame, Encapsulation::Ip).unwrap();
         let Segment::Error { reason, quote } = reply.segment else { panic!("{reply:?}") };
         assert_eq!(reason, Reason::AdminProhibited);
         assert_eq!(quote.to, "10.0.0.1".parse::<IpAddr>().unwrap());
         assert_eq!(quote.head[..4], [0xf0, 0x00, 0, 53]);
-        assert_eq!(parse(&frame[..40], false), Err(Rejection::Truncated));
+        assert_eq!(parse(&frame[..40], Encapsulation::Ip), Err(Rejection::Truncated));
     }
 
     proptest! {
@@ -378,12 +386,13 @@ mod tests {
         fn no_octets_make_it_panic(
             ethernet: bool, data in prop::collection::vec(any::<u8>(), 0..200), head in 0_usize..60,
         ) {
-            let _ = parse(&data, ethernet);
+            let link = if ethernet { Encapsulation::Ethernet } else { Encapsulation::Ip };
+            let _ = parse(&data, link);
             // Noise behind a good beginning reaches deeper.
             let mut frame = syn_ack();
             frame.truncate(head);
             frame.extend(&data);
-            let _ = parse(&frame, true);
+            let _ = parse(&frame, Encapsulation::Ethernet);
         }
     }
 }

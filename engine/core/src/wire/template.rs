@@ -267,10 +267,9 @@ mod tests {
                             .calc_checksum_ipv4_raw(source, target, udp.payload())
                             .unwrap(),
                     ),
-                    TransportSlice::Icmpv4(icmp) => (
-                        icmp.checksum(),
-                        icmp.header().icmp_type.calc_checksum(icmp.payload()),
-                    ),
+                    TransportSlice::Icmpv4(icmp) => {
+                        (icmp.checksum(), icmp.header().icmp_type.calc_checksum(icmp.payload()))
+                    }
                     other => panic!("{other:?}"),
                 }
             }

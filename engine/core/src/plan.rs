@@ -1,0 +1,473 @@
+//! A scan over one link, checked and ready: endpoints by index, next hops, the order.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::cookie::{Cookie, CookieKey, SourcePorts};
+use crate::endpoint::{Endpoint, Family, Transport, addr_bits};
+use crate::observation::MacAddr;
+use crate::permutation::{LEN_MAX, Permutation};
+use crate::seed::Seed;
+use crate::target::{AddrRange, AddrSet, Block, Scope};
+use crate::udp::UdpPayloads;
+use crate::wire::LinkHeader;
+
+/// Most passes: one probe and fifteen repetitions.
+pub const PASSES_MAX: u8 = 16;
+/// Most neighbours on the link whose hardware addresses are kept: 6 octets each.
+pub const NEIGHBORS_MAX: u64 = 1 << 24;
+
+/// One question to a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Probe {
+    /// A TCP SYN to a port.
+    Tcp(u16),
+    /// A UDP datagram to a port.
+    Udp(u16),
+    /// An ICMP or ICMPv6 echo request.
+    Echo,
+}
+
+impl Probe {
+    /// What the question is put to.
+    pub const fn endpoint(self, addr: IpAddr) -> Endpoint {
+        match self {
+            Self::Tcp(port) => Endpoint::tcp(addr, port),
+            Self::Udp(port) => Endpoint::udp(addr, port),
+            Self::Echo => Endpoint::new(addr, Transport::Ip, 1),
+        }
+    }
+}
+
+/// How packets to some addresses leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hop {
+    /// Our address on the way there.
+    pub source: IpAddr,
+    /// The link header; its target is the gateway, or a place-holder for neighbours.
+    pub header: LinkHeader,
+    /// Whether each address is its own next hop, with a hardware address of its own.
+    pub on_link: bool,
+}
+
+/// Addresses that share a hop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HopRange {
+    /// The addresses.
+    pub range: AddrRange,
+    /// Position in the list of hops.
+    pub hop: usize,
+}
+
+/// What a scan is to do.
+#[derive(Clone)]
+pub struct PlanConfig {
+    /// What may be touched.
+    pub scope: Scope,
+    /// Addresses × ports.
+    pub blocks: Vec<Block>,
+    /// Send an echo request to every address too.
+    pub echo: bool,
+    /// Report hosts instead of ports.
+    pub discover: bool,
+    /// Probes per endpoint at most: retries plus one.
+    pub passes: u8,
+    /// Fixes the order.
+    pub seed: Seed,
+    /// Makes the cookies.
+    pub key: CookieKey,
+    /// Ports to send from.
+    pub source_ports: SourcePorts,
+    /// What to say to UDP ports.
+    pub payloads: Arc<dyn UdpPayloads>,
+}
+
+/// A plan that can't be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// More endpoints than can be counted.
+    #[error("addresses times ports exceed 2^63: too many to count, name a smaller range")]
+    TooManyEndpoints,
+    /// More neighbours than hardware addresses are kept for.
+    #[error("{addrs} on the link: at most {NEIGHBORS_MAX} neighbours can be scanned at once")]
+    TooManyNeighbors {
+        /// The range that is too large.
+        addrs: AddrRange,
+    },
+    /// No pass, or too many.
+    #[error("{passes} passes; expected 1 to {PASSES_MAX}")]
+    Passes {
+        /// What was asked for.
+        passes: u8,
+    },
+}
+
+struct PlanRange {
+    range: AddrRange,
+    /// Addresses of the block before this range.
+    hosts_before: u64,
+    hop: usize,
+    /// Where this range's hardware addresses begin.
+    neighbors_at: Option<usize>,
+}
+
+struct PlanBlock {
+    /// Endpoints before this block.
+    endpoints_before: u64,
+    /// Hosts before this block.
+    hosts_before: u64,
+    hosts: u64,
+    probes: Box<[Probe]>,
+    ranges: Vec<PlanRange>,
+}
+
+/// A scan over one link: immutable, shared by all its threads.
+pub struct LinkPlan {
+    blocks: Vec<PlanBlock>,
+    hops: Vec<Hop>,
+    neighbors: Vec<MacAddr>,
+    len: u64,
+    hosts: u64,
+    permutation: Permutation,
+    config: PlanConfig,
+}
+
+/// One endpoint, found by its index, and the way to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Aim {
+    /// The host.
+    pub addr: IpAddr,
+    /// The question.
+    pub probe: Probe,
+    /// Position in the list of hops.
+    pub hop: usize,
+    /// The next hop.
+    pub way: Way,
+}
+
+/// Whether and how an address can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// By the hop's own header.
+    Hop,
+    /// To this neighbour.
+    Neighbor(MacAddr),
+    /// A neighbour that did not answer for its address: nothing can be sent to it.
+    Unresolved,
+}
+
+impl LinkPlan {
+    /// Builds the plan from `config` for the addresses in `routes`; addresses outside the scope
+    /// or without a route are not in it. `resolve` knows the neighbours' hardware addresses.
+    ///
+    /// # Errors
+    /// [`PlanError`], where the numbers exceed what can be planned.
+    pub fn new(
+        config: PlanConfig,
+        hops: Vec<Hop>,
+        routes: &[HopRange],
+        resolve: &dyn Fn(IpAddr) -> Option<MacAddr>,
+    ) -> Result<Self, PlanError> {
+        if config.passes == 0 || config.passes > PASSES_MAX {
+            return Err(PlanError::Passes { passes: config.passes });
+        }
+        let mut plan = Self {
+            blocks: Vec::new(),
+            hops,
+            neighbors: Vec::new(),
+            len: 0,
+            hosts: 0,
+            permutation: Permutation::new(0, config.seed),
+            config,
+        };
+        for block in plan.config.blocks.clone() {
+            plan.push_block(&block, routes, resolve)?;
+        }
+        plan.permutation = Permutation::new(plan.len, plan.config.seed);
+        Ok(plan)
+    }
+
+    fn push_block(
+        &mut self,
+        block: &Block,
+        routes: &[HopRange],
+        resolve: &dyn Fn(IpAddr) -> Option<MacAddr>,
+    ) -> Result<(), PlanError> {
+        let echo = self.config.echo.then_some(Probe::Echo);
+        let tcp = block.tcp.iter().map(Probe::Tcp);
+        let probes: Box<[Probe]> =
+            tcp.chain(block.udp.iter().map(Probe::Udp)).chain(echo).collect();
+        let allowed = self.config.scope.bound(&block.addrs);
+        let mut ranges = Vec::new();
+        let mut hosts: u64 = 0;
+        for route in routes {
+            let routed: AddrSet = [route.range].into_iter().collect();
+            for &range in allowed.intersection(&routed).ranges() {
+                let neighbors_at = self.push_neighbors(range, route.hop, resolve)?;
+                ranges.push(PlanRange { range, hosts_before: hosts, hop: route.hop, neighbors_at });
+                hosts = u64::try_from(range.span())
+                    .ok()
+                    .and_then(|span| hosts.checked_add(span)?.checked_add(1))
+                    .ok_or(PlanError::TooManyEndpoints)?;
+            }
+        }
+        let endpoints = u64::try_from(probes.len()).ok().and_then(|n| hosts.checked_mul(n));
+        let len = endpoints.and_then(|n| self.len.checked_add(n)).filter(|n| *n <= LEN_MAX);
+        let new = PlanBlock {
+            endpoints_before: self.len,
+            hosts_before: self.hosts,
+            hosts,
+            probes,
+            ranges,
+        };
+        self.len = len.ok_or(PlanError::TooManyEndpoints)?;
+        self.hosts = self.hosts.checked_add(hosts).ok_or(PlanError::TooManyEndpoints)?;
+        if new.hosts > 0 && !new.probes.is_empty() {
+            self.blocks.push(new);
+        }
+        Ok(())
+    }
+
+    fn push_neighbors(
+        &mut self,
+        range: AddrRange,
+        hop: usize,
+        resolve: &dyn Fn(IpAddr) -> Option<MacAddr>,
+    ) -> Result<Option<usize>, PlanError> {
+        if !self.hops.get(hop).is_some_and(|h| h.on_link) {
+            return Ok(None);
+        }
+        let at = self.neighbors.len();
+        let held = u64::try_from(at).unwrap_or(u64::MAX);
+        if range.span() >= u128::from(NEIGHBORS_MAX.saturating_sub(held)) {
+            return Err(PlanError::TooManyNeighbors { addrs: range });
+        }
+        let family = range.family();
+        for bits in range.first_bits()..=range.last_bits() {
+            self.neighbors.push(resolve(family.addr(bits)).unwrap_or_default());
+        }
+        Ok(Some(at))
+    }
+
+    /// How many endpoints.
+    pub const fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether there is nothing to do.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// How many hosts.
+    pub const fn hosts(&self) -> u64 {
+        self.hosts
+    }
+
+    /// The order.
+    pub const fn permutation(&self) -> &Permutation {
+        &self.permutation
+    }
+
+    /// What it was built from.
+    pub const fn config(&self) -> &PlanConfig {
+        &self.config
+    }
+
+    /// The hops.
+    pub fn hops(&self) -> &[Hop] {
+        &self.hops
+    }
+
+    /// Every UDP port that is probed anywhere.
+    pub fn udp_ports(&self) -> impl Iterator<Item = u16> + '_ {
+        let udp = |p: &Probe| if let Probe::Udp(port) = p { Some(*port) } else { None };
+        self.blocks.iter().flat_map(move |b| b.probes.iter().filter_map(udp))
+    }
+
+    /// The endpoint with this index, below [`LinkPlan::len`].
+    pub fn aim(&self, index: u64) -> Option<Aim> {
+        let after = self.blocks.partition_point(|b| b.endpoints_before <= index);
+        let block = self.blocks.get(after.checked_sub(1)?)?;
+        let within = index - block.endpoints_before;
+        let probes = u64::try_from(block.probes.len()).ok()?;
+        let (host, probe) = (within / probes, within % probes);
+        let after = block.ranges.partition_point(|r| r.hosts_before <= host);
+        let range = block.ranges.get(after.checked_sub(1)?)?;
+        let offset = host - range.hosts_before;
+        let bits = range.range.first_bits().checked_add(u128::from(offset))?;
+        // Nothing outside the plan is ever aimed at, whatever the index.
+        if bits > range.range.last_bits() {
+            return None;
+        }
+        let way = match range.neighbors_at {
+            None => Way::Hop,
+            Some(at) => match self.neighbors.get(at + usize::try_from(offset).ok()?) {
+                Some(mac) if *mac != MacAddr::default() => Way::Neighbor(*mac),
+                _ => Way::Unresolved,
+            },
+        };
+        Some(Aim {
+            addr: range.range.family().addr(bits),
+            probe: *block.probes.get(usize::try_from(probe).ok()?)?,
+            hop: range.hop,
+            way,
+        })
+    }
+
+    /// The index of an endpoint, and its host's: the inverse of [`LinkPlan::aim`].
+    pub fn find(&self, addr: IpAddr, probe: Probe) -> Option<Found> {
+        self.blocks.iter().find_map(|block| {
+            let (host, hop) = block.host_of(addr)?;
+            let probe = u64::try_from(block.probes.binary_search(&probe).ok()?).ok()?;
+            let probes = u64::try_from(block.probes.len()).ok()?;
+            Some(Found {
+                index: block.endpoints_before + host * probes + probe,
+                host: block.hosts_before + host,
+                hop,
+            })
+        })
+    }
+
+    /// The cookie of the probe to `endpoint` in pass `pass`.
+    pub fn cookie(&self, endpoint: &Endpoint, pass: u8) -> Cookie {
+        self.config.key.cookie(endpoint, pass)
+    }
+
+    /// How many endpoints belong to neighbours that did not answer for their addresses.
+    pub fn unresolved(&self) -> u64 {
+        let silent = |b: &PlanBlock, r: &PlanRange| -> Option<u64> {
+            let at = r.neighbors_at?;
+            let count = usize::try_from(r.range.span()).ok()?.checked_add(1)?;
+            let macs = self.neighbors.get(at..at.checked_add(count)?)?;
+            let hosts = macs.iter().filter(|m| **m == MacAddr::default()).count();
+            u64::try_from(hosts.checked_mul(b.probes.len())?).ok()
+        };
+        self.blocks.iter().flat_map(|b| b.ranges.iter().filter_map(move |r| silent(b, r))).sum()
+    }
+}
+
+impl PlanBlock {
+    fn host_of(&self, addr: IpAddr) -> Option<(u64, usize)> {
+        // Ranges follow the routes' order, which is that of addresses; so they are sorted.
+        let key = (Family::of(addr), addr_bits(addr));
+        let after =
+            self.ranges.partition_point(|r| (r.range.family(), r.range.first_bits()) <= key);
+        let range = self.ranges.get(after.checked_sub(1)?)?;
+        if !range.range.contains(addr) {
+            return None;
+        }
+        let offset = u64::try_from(addr_bits(addr) - range.range.first_bits()).ok()?;
+        Some((range.hosts_before + offset, range.hop))
+    }
+}
+
+/// Where an endpoint stands in a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// Its index among the endpoints.
+    pub index: u64,
+    /// Its host's index among the hosts.
+    pub host: u64,
+    /// Its hop.
+    pub hop: usize,
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::target::TargetSpec;
+    use crate::udp::NoPayloads;
+
+    pub(crate) fn config(targets: &str, tcp: &[u16], udp: &[u16]) -> PlanConfig {
+        let addrs = targets.parse::<TargetSpec>().unwrap().addrs().clone();
+        let block =
+            Block { addrs, tcp: tcp.iter().copied().collect(), udp: udp.iter().copied().collect() };
+        PlanConfig {
+            scope: Scope::unbounded(),
+            blocks: vec![block],
+            echo: false,
+            discover: false,
+            passes: 3,
+            seed: Seed(1),
+            key: CookieKey::new([3; 16]),
+            source_ports: SourcePorts::new(61_440, 65_535).unwrap(),
+            payloads: Arc::new(NoPayloads),
+        }
+    }
+
+    pub(crate) fn bare_hops() -> (Vec<Hop>, Vec<HopRange>) {
+        let hop = |source: &str| Hop {
+            source: source.parse().unwrap(),
+            header: LinkHeader::None,
+            on_link: false,
+        };
+        let whole = |family, hop| HopRange {
+            range: AddrRange::from_bits(family, 0, family.max()).unwrap(),
+            hop,
+        };
+        (
+            vec![hop("192.0.2.1"), hop("2001:db8::1")],
+            vec![whole(Family::V4, 0), whole(Family::V6, 1)],
+        )
+    }
+
+    pub(crate) fn plan(config: PlanConfig) -> LinkPlan {
+        let (hops, routes) = bare_hops();
+        LinkPlan::new(config, hops, &routes, &|_| None).unwrap()
+    }
+
+    #[test]
+    fn indices_and_endpoints_are_inverse_over_blocks_families_and_routes() {
+        let mut config = config("10.0.0.0/29 10.9.0.1 2001:db8::/126", &[22, 80, 443], &[53]);
+        config.blocks.push(Block {
+            addrs: "10.1.0.0/30".parse::<TargetSpec>().unwrap().addrs().clone(),
+            tcp: [8_080].into_iter().collect(),
+            ..Block::default()
+        });
+        config.echo = true;
+        config.scope = config.scope.without("10.0.0.3".parse::<TargetSpec>().unwrap().addrs());
+        let plan = plan(config);
+        assert_eq!(plan.len(), (8 - 1 + 1 + 4) * 5 + 4 * 2);
+        assert_eq!(plan.hosts(), 12 + 4);
+        let mut seen = std::collections::BTreeSet::new();
+        for index in 0..plan.len() {
+            let aim = plan.aim(index).unwrap();
+            let found = plan.find(aim.addr, aim.probe).unwrap();
+            assert_eq!((found.index, found.hop), (index, aim.hop));
+            assert_ne!(aim.addr, "10.0.0.3".parse::<IpAddr>().unwrap(), "excluded");
+            assert!(seen.insert((aim.addr, aim.probe)));
+        }
+        assert_eq!(plan.aim(plan.len()).map(|a| a.addr), None);
+        assert_eq!(plan.find("10.0.0.3".parse().unwrap(), Probe::Tcp(22)), None);
+        assert_eq!(plan.find("10.0.0.1".parse().unwrap(), Probe::Tcp(23)), None);
+    }
+
+    #[test]
+    fn neighbours_are_their_own_next_hops() {
+        let (mut hops, routes) = bare_hops();
+        hops[0].on_link = true;
+        let resolve = |addr: IpAddr| {
+            (addr == "10.0.0.2".parse::<IpAddr>().unwrap()).then_some(MacAddr([2; 6]))
+        };
+        let plan =
+            LinkPlan::new(config("10.0.0.1-10.0.0.3", &[1, 2], &[]), hops, &routes, &resolve)
+                .unwrap();
+        let ways: Vec<Way> = (0..6).map(|i| plan.aim(i).unwrap().way).collect();
+        assert_eq!(ways[2..4], [Way::Neighbor(MacAddr([2; 6])); 2]);
+        assert_eq!(ways[0], Way::Unresolved);
+        assert_eq!(plan.unresolved(), 4);
+    }
+
+    #[test]
+    fn what_cannot_be_counted_is_refused() {
+        let (hops, routes) = bare_hops();
+        let whole = config("::/0", &[80], &[]);
+        let error = LinkPlan::new(whole, hops.clone(), &routes, &|_| None).err();
+        assert_eq!(error, Some(PlanError::TooManyEndpoints));
+        let ports: Vec<u16> = (1..=65_535).collect();
+        let wide = config("2001:db8::/72", &ports, &[]);
+        assert!(LinkPlan::new(wide, hops, &routes, &|_| None).is_err());
+    }
+}

@@ -1,0 +1,331 @@
+//! The receiving half: which frames are answers, and what they mean.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::answered::Answered;
+use crate::cookie::Cookie;
+use crate::endpoint::Transport;
+use crate::event::ScanEvent;
+use crate::link::Encapsulation;
+use crate::observation::{HostObservation, Observation, UnixTime};
+use crate::plan::{Found, LinkPlan, PASSES_MAX, Probe};
+use crate::state::{PortState, Reason};
+use crate::time::Timestamp;
+use crate::timeline::Timeline;
+use crate::udp::Echo;
+use crate::wire::parse::Quote;
+use crate::wire::{Rejection, Reply, Segment, parse};
+
+/// TFTP: the one usual service that answers from another port than the one asked.
+const TFTP: u16 = 69;
+/// Slots of the table that finds repetitions where a bit per endpoint does not fit.
+const WINDOW_LEN: usize = 1 << 20;
+
+/// What the receiving half counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReceiveCounts {
+    /// Valid replies, repetitions included.
+    pub replies: u64,
+    /// Valid replies to what was answered before.
+    pub duplicates: u64,
+    /// Endpoints open.
+    pub open: u64,
+    /// Endpoints closed.
+    pub closed: u64,
+    /// Endpoints filtered.
+    pub filtered: u64,
+    /// Hosts that showed life.
+    pub hosts_up: u64,
+    /// Endpoints by the pass whose probe they answered first.
+    pub first_in_pass: [u64; PASSES_MAX as usize],
+    /// Frames that were no answer, in the order of [`Rejection::ALL`].
+    pub rejected: [u64; Rejection::ALL.len()],
+    /// The longest round trip seen.
+    pub rtt_max: Duration,
+}
+
+/// The receiving half of a scan over one link.
+pub struct Receiver {
+    plan: Arc<LinkPlan>,
+    encapsulation: Encapsulation,
+    seen: Seen,
+    hosts: Option<Answered>,
+    timelines: Vec<Arc<Timeline>>,
+    shard_count: u64,
+    epoch: UnixTime,
+    counts: ReceiveCounts,
+}
+
+impl Receiver {
+    /// The half that hears the answers to `plan` on a link of `encapsulation`.
+    ///
+    /// `answered` gets a bit for each endpoint that answers; `None` where the plan is too large.
+    /// `timelines` are those of the sending threads, `shard_count` the strides of all shards and
+    /// threads together. `epoch` is the civil time of [`Timestamp::ZERO`].
+    pub fn new(
+        plan: Arc<LinkPlan>,
+        encapsulation: Encapsulation,
+        answered: Option<Arc<Answered>>,
+        timelines: Vec<Arc<Timeline>>,
+        shard_count: u32,
+        epoch: UnixTime,
+    ) -> Self {
+        let hosts = Answered::new(plan.hosts());
+        let seen = answered
+            .map_or_else(|| Seen::Window(vec![0; WINDOW_LEN].into_boxed_slice()), Seen::Exact);
+        Self {
+            plan,
+            encapsulation,
+            seen,
+            hosts,
+            timelines,
+            shard_count: u64::from(shard_count.max(1)),
+            epoch,
+            counts: ReceiveCounts::default(),
+        }
+    }
+
+    /// What was counted so far.
+    pub const fn counts(&self) -> &ReceiveCounts {
+        &self.counts
+    }
+
+    /// Takes in one frame that arrived at `now` and tells `sink` what it newly shows.
+    ///
+    /// # Errors
+    /// Why the frame is no answer; it has been counted.
+    pub fn handle_frame(
+        &mut self,
+        now: Timestamp,
+        frame: &[u8],
+        sink: &mut dyn FnMut(ScanEvent),
+    ) -> Result<(), Rejection> {
+        let outcome = parse(frame, self.encapsulation).and_then(|reply| {
+            let answer = self.validate(&reply)?;
+            self.accept(now, &reply, answer, sink);
+            Ok(())
+        });
+        if let Err(rejection) = outcome {
+            let at = Rejection::ALL.iter().position(|r| *r == rejection).unwrap_or(0);
+            if let Some(count) = self.counts.rejected.get_mut(at) {
+                *count += 1;
+            }
+        }
+        outcome
+    }
+
+    fn validate(&self, reply: &Reply<'_>) -> Result<Answer, Rejection> {
+        match reply.segment {
+            Segment::Tcp { source_port, target_port, reset, acknowledges } => {
+                let (probe, found) = self.find(reply.from, reply.to, Probe::Tcp(source_port))?;
+                let proves = |cookie: Cookie| {
+                    let sequence = cookie.sequence();
+                    // Some stacks acknowledge the SYN itself no further than its number.
+                    acknowledges == sequence.wrapping_add(1) || reset && acknowledges == sequence
+                };
+                let pass = self.pass_of(reply.from, probe, Some(target_port), proves)?;
+                let verdict = if reset {
+                    (PortState::Closed, Reason::Reset)
+                } else {
+                    (PortState::Open, Reason::SynAck)
+                };
+                Ok(Answer { found, probe, addr: reply.from, pass, verdict, life: true })
+            }
+            Segment::Udp { source_port, target_port, payload } => {
+                self.validate_udp(reply, source_port, target_port, payload)
+            }
+            Segment::EchoReply { sequence } => {
+                let (probe, found) = self.find(reply.from, reply.to, Probe::Echo)?;
+                let proves = |cookie: Cookie| cookie.sequence() == sequence;
+                let pass = self.pass_of(reply.from, probe, None, proves)?;
+                let verdict = (PortState::Open, Reason::EchoReply);
+                Ok(Answer { found, probe, addr: reply.from, pass, verdict, life: true })
+            }
+            Segment::Error { reason, quote } => self.validate_error(reply, reason, &quote),
+        }
+    }
+
+    fn validate_udp(
+        &self,
+        reply: &Reply<'_>,
+        source_port: u16,
+        target_port: u16,
+        payload: &[u8],
+    ) -> Result<Answer, Rejection> {
+        let payloads = &self.plan.config().payloads;
+        let check = |port: u16| {
+            let (probe, found) = self.find(reply.from, reply.to, Probe::Udp(port))?;
+            let proves =
+                |cookie: Cookie| payloads.check(port, payload, cookie.bits()) != Echo::Contradicted;
+            let pass = self.pass_of(reply.from, probe, Some(target_port), proves)?;
+            let verdict = (PortState::Open, Reason::UdpResponse);
+            Ok(Answer { found, probe, addr: reply.from, pass, verdict, life: true })
+        };
+        check(source_port).or_else(|rejection| {
+            let elsewhere = source_port != TFTP && payloads.answers_from_elsewhere(TFTP);
+            if elsewhere { check(TFTP).map_err(|_| rejection) } else { Err(rejection) }
+        })
+    }
+
+    fn validate_error(
+        &self,
+        reply: &Reply<'_>,
+        reason: Reason,
+        quote: &Quote,
+    ) -> Result<Answer, Rejection> {
+        let [a, b, c, d, e, f, g, h] = quote.head;
+        let (source_port, port) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+        let sequence = u32::from_be_bytes([e, f, g, h]);
+        let (probe, source_port) = match quote.protocol {
+            6 => (Probe::Tcp(port), Some(source_port)),
+            17 => (Probe::Udp(port), Some(source_port)),
+            1 | 58 => (Probe::Echo, None),
+            _ => return Err(Rejection::Unexpected),
+        };
+        // The quote must be of a packet from us; the error may come from anyone on the way.
+        let (probe, found) = self.find(quote.to, quote.from, probe)?;
+        if reply.to != quote.from {
+            return Err(Rejection::NotOurs);
+        }
+        let v4 = quote.to.is_ipv4();
+        let proves = |cookie: Cookie| {
+            let mark = if v4 { u32::from(cookie.ip_id()) } else { cookie.flow_label() };
+            mark == quote.mark
+                && (probe == Probe::Echo || source_port.is_some())
+                && (matches!(probe, Probe::Udp(_)) || cookie.sequence() == sequence)
+        };
+        let pass = self.pass_of(quote.to, probe, source_port, proves)?;
+        let from_target = reply.from == quote.to;
+        let state = match (probe, reason) {
+            (Probe::Udp(_), Reason::PortUnreach) if from_target => PortState::Closed,
+            _ => PortState::Filtered,
+        };
+        let life = from_target && reason == Reason::PortUnreach;
+        Ok(Answer { found, probe, addr: quote.to, pass, verdict: (state, reason), life })
+    }
+
+    /// The endpoint that `probe` to `addr` is, if the plan asks it from `ours`.
+    fn find(&self, addr: IpAddr, ours: IpAddr, probe: Probe) -> Result<(Probe, Found), Rejection> {
+        let found = self.plan.find(addr, probe).ok_or(Rejection::NotATarget)?;
+        let hop = self.plan.hops().get(found.hop);
+        if hop.is_some_and(|h| h.source == ours) {
+            Ok((probe, found))
+        } else {
+            Err(Rejection::NotOurs)
+        }
+    }
+
+    /// The pass whose probe an answer proves to have seen.
+    fn pass_of(
+        &self,
+        addr: IpAddr,
+        probe: Probe,
+        to_port: Option<u16>,
+        proves: impl Fn(Cookie) -> bool,
+    ) -> Result<u8, Rejection> {
+        let ports = self.plan.config().source_ports;
+        if to_port.is_some_and(|p| !ports.contains(p)) {
+            return Err(Rejection::NotOurs);
+        }
+        let endpoint = probe.endpoint(addr);
+        (0..self.plan.config().passes)
+            .find(|pass| {
+                let cookie = self.plan.cookie(&endpoint, *pass);
+                to_port.is_none_or(|p| cookie.source_port(ports) == p) && proves(cookie)
+            })
+            .ok_or(Rejection::BadCookie)
+    }
+
+    fn accept(
+        &mut self,
+        now: Timestamp,
+        reply: &Reply<'_>,
+        answer: Answer,
+        sink: &mut dyn FnMut(ScanEvent),
+    ) {
+        self.counts.replies += 1;
+        let endpoint = answer.probe.endpoint(answer.addr);
+        let rtt = self.rtt(&answer, now);
+        self.counts.rtt_max = self.counts.rtt_max.max(rtt.unwrap_or_default());
+        let (state, reason) = answer.verdict;
+        let at = self.epoch.after(now.since(Timestamp::ZERO));
+        let new_host =
+            answer.life && self.hosts.as_ref().is_some_and(|hosts| hosts.insert(answer.found.host));
+        if new_host {
+            self.counts.hosts_up += 1;
+            let ttl = Some(reply.ttl);
+            sink(ScanEvent::Host(HostObservation {
+                at,
+                addr: answer.addr,
+                reason,
+                mac: None,
+                ttl,
+                rtt,
+            }));
+        }
+        if !self.seen.insert(answer.found.index) {
+            self.counts.duplicates += 1;
+            return;
+        }
+        if let Some(count) = self.counts.first_in_pass.get_mut(usize::from(answer.pass)) {
+            *count += 1;
+        }
+        if self.plan.config().discover || endpoint.transport == Transport::Ip {
+            return;
+        }
+        match state {
+            PortState::Open => self.counts.open += 1,
+            PortState::Closed => self.counts.closed += 1,
+            _ => self.counts.filtered += 1,
+        }
+        let ttl = Some(reply.ttl);
+        sink(ScanEvent::Endpoint(Observation { at, endpoint, state, reason, ttl, rtt }));
+    }
+
+    /// The permutation's inverse says when the probe left.
+    fn rtt(&self, answer: &Answer, now: Timestamp) -> Option<Duration> {
+        let position = self.plan.permutation().position(answer.found.index);
+        let threads = u64::try_from(self.timelines.len()).ok().filter(|n| *n > 0)?;
+        // Stride s of shards × threads belongs to thread s / shards.
+        let stride = position % self.shard_count;
+        let shards = (self.shard_count / threads).max(1);
+        let line = self.timelines.get(usize::try_from(stride / shards).ok()?)?;
+        line.age(answer.pass, position, now)
+    }
+}
+
+/// An answer that proved itself.
+#[derive(Clone, Copy)]
+struct Answer {
+    found: Found,
+    probe: Probe,
+    addr: IpAddr,
+    pass: u8,
+    verdict: (PortState, Reason),
+    /// Whether the host itself spoke.
+    life: bool,
+}
+
+/// What has been reported already.
+enum Seen {
+    Exact(Arc<Answered>),
+    /// A direct-mapped table of the last endpoints; a repetition that was displaced is reported
+    /// again.
+    Window(Box<[u64]>),
+}
+
+impl Seen {
+    fn insert(&mut self, index: u64) -> bool {
+        match self {
+            Self::Exact(answered) => answered.insert(index),
+            Self::Window(slots) => {
+                let mixed = index.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 44;
+                let slot = usize::try_from(mixed).ok().and_then(|i| slots.get_mut(i));
+                // Zero marks an empty slot, so indices are kept one higher.
+                slot.is_none_or(|s| std::mem::replace(s, index + 1) != index + 1)
+            }
+        }
+    }
+}
