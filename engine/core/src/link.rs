@@ -102,11 +102,7 @@ impl FrameBatch {
             self.clear();
             return;
         }
-        let Some(cut) = sent
-            .checked_sub(1)
-            .and_then(|last| self.ends.get(last))
-            .copied()
-        else {
+        let Some(cut) = sent.checked_sub(1).and_then(|last| self.ends.get(last)).copied() else {
             return;
         };
         self.octets.drain(..cut);
@@ -142,10 +138,7 @@ mod tests {
         assert!(batch.push(b"one").is_some());
         batch.push(b"").unwrap();
         batch.push(b"three").unwrap()[0] = b'T';
-        assert_eq!(
-            batch.frames().collect::<Vec<_>>(),
-            [&b"one"[..], b"", b"Three"]
-        );
+        assert_eq!(batch.frames().collect::<Vec<_>>(), [&b"one"[..], b"", b"Three"]);
         batch.keep_from(0);
         assert_eq!(batch.len(), 3);
         batch.keep_from(1);

@@ -250,7 +250,8 @@ mod tests {
                 by_port[usize::try_from(element % ports).unwrap()] += 1;
             }
             let chi_square = |cells: &[u32]| {
-                let expected = sample as f64 / cells.len() as f64;
+                let share = sample / cells.len() as u64;
+                let expected = f64::from(u32::try_from(share).unwrap());
                 cells.iter().map(|c| (f64::from(*c) - expected).powi(2) / expected).sum::<f64>()
             };
             // Means 255 and 31; beyond five standard deviations is no accident.

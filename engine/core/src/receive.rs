@@ -175,9 +175,10 @@ impl Receiver {
         reason: Reason,
         quote: &Quote,
     ) -> Result<Answer, Rejection> {
-        let [a, b, c, d, e, f, g, h] = quote.head;
-        let (source_port, port) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
-        let sequence = u32::from_be_bytes([e, f, g, h]);
+        let [source_high, source_low, high, low, sequence @ ..] = quote.head;
+        let source_port = u16::from_be_bytes([source_high, source_low]);
+        let port = u16::from_be_bytes([high, low]);
+        let sequence = u32::from_be_bytes(sequence);
         let (probe, source_port) = match quote.protocol {
             6 => (Probe::Tcp(port), Some(source_port)),
             17 => (Probe::Udp(port), Some(source_port)),
@@ -327,5 +328,148 @@ impl Seen {
                 slot.is_none_or(|s| std::mem::replace(s, index + 1) != index + 1)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::FrameBatch;
+    use crate::pacer::RatePps;
+    use crate::permutation::Shard;
+    use crate::plan::PlanConfig;
+    use crate::plan::tests::{bare_hops, config, plan};
+    use crate::transmit::{Step, Transmitter};
+    use etherparse::{PacketBuilder, SlicedPacket, TcpHeader, TransportSlice};
+
+    struct Rig {
+        transmitter: Transmitter,
+        receiver: Receiver,
+        now: Timestamp,
+    }
+
+    fn rig(config: PlanConfig) -> Rig {
+        let plan = Arc::new(plan(config));
+        let answered = Arc::new(Answered::new(plan.len()).unwrap());
+        let line = Arc::new(Timeline::default());
+        let rate = RatePps::new(1_000_000).unwrap();
+        let transmitter = Transmitter::new(
+            Arc::clone(&plan),
+            Some(Arc::clone(&answered)),
+            Arc::clone(&line),
+            Shard::default(),
+            rate,
+            Timestamp::ZERO,
+        );
+        let epoch = UnixTime::from_seconds(1_000);
+        let link = Encapsulation::Ip;
+        let receiver = Receiver::new(plan, link, Some(answered), vec![line], 1, epoch);
+        Rig { transmitter, receiver, now: Timestamp::ZERO }
+    }
+
+    impl Rig {
+        /// Runs the pass out and returns its frames.
+        fn probes(&mut self) -> Vec<Vec<u8>> {
+            let mut batch = FrameBatch::new();
+            let mut frames = Vec::new();
+            loop {
+                match self.transmitter.poll_transmit(self.now, &mut batch) {
+                    Step::Transmit => frames.extend(batch.frames().map(<[u8]>::to_vec)),
+                    Step::Wait(until) => self.now = until,
+                    Step::EndOfPass => return frames,
+                }
+            }
+        }
+
+        fn hear(&mut self, frame: &[u8]) -> Result<Vec<ScanEvent>, Rejection> {
+            let mut events = Vec::new();
+            let sink = &mut |event| events.push(event);
+            self.receiver.handle_frame(self.now, frame, sink).map(|()| events)
+        }
+    }
+
+    /// What a host that is open on every port answers.
+    fn answer(probe: &[u8], acknowledge: u32) -> Vec<u8> {
+        let packet = SlicedPacket::from_ip(probe).unwrap();
+        let Some(TransportSlice::Tcp(tcp)) = packet.transport else { panic!() };
+        let Some(etherparse::NetSlice::Ipv4(ip)) = packet.net else { panic!() };
+        let mut reply = TcpHeader::new(tcp.destination_port(), tcp.source_port(), 9, 1_000);
+        (reply.syn, reply.ack) = (true, true);
+        reply.acknowledgment_number = tcp.sequence_number().wrapping_add(acknowledge);
+        let mut frame = Vec::new();
+        PacketBuilder::ipv4(ip.header().destination(), ip.header().source(), 60)
+            .tcp_header(reply)
+            .write(&mut frame, &[])
+            .unwrap();
+        frame
+    }
+
+    #[test]
+    fn every_probe_is_recognised_in_its_answer_once() {
+        let mut rig = rig(config("10.0.0.0/28", &[22, 80], &[]));
+        let probes = rig.probes();
+        assert_eq!(probes.len(), 32);
+        rig.now = rig.now + Duration::from_millis(3);
+        for probe in &probes {
+            let events = rig.hear(&answer(probe, 1)).unwrap();
+            let seen = events.iter().find_map(|e| match e {
+                ScanEvent::Endpoint(o) => Some(o),
+                _ => None,
+            });
+            let seen = seen.unwrap();
+            assert_eq!((seen.state, seen.reason), (PortState::Open, Reason::SynAck));
+            let rtt = seen.rtt.unwrap();
+            assert!((3..4).contains(&rtt.as_millis()), "{rtt:?}");
+            assert_eq!(rig.hear(&answer(probe, 1)), Ok(vec![]), "a repetition says nothing new");
+        }
+        let counts = *rig.receiver.counts();
+        assert_eq!((counts.open, counts.duplicates, counts.hosts_up), (32, 32, 16));
+        rig.transmitter.begin_pass(1, 0);
+        assert!(rig.probes().is_empty(), "nobody is left to ask again");
+    }
+
+    #[test]
+    fn silence_is_asked_again_with_new_cookies_and_no_more_often_than_allowed() {
+        let mut rig = rig(config("10.0.0.1", &[22], &[]));
+        let first = rig.probes();
+        rig.transmitter.begin_pass(1, 0);
+        let second = rig.probes();
+        assert_eq!((first.len(), second.len()), (1, 1));
+        assert_ne!(first, second);
+        rig.hear(&answer(&first[0], 1)).unwrap();
+        assert_eq!(rig.receiver.counts().first_in_pass[0], 1, "a late answer to the first");
+        rig.transmitter.begin_pass(2, 0);
+        assert!(rig.probes().is_empty());
+    }
+
+    #[test]
+    fn what_does_not_prove_itself_is_rejected() {
+        let mut rig = rig(config("10.0.0.1", &[22], &[]));
+        let probe = rig.probes().remove(0);
+        assert_eq!(rig.hear(&answer(&probe, 2)), Err(Rejection::BadCookie));
+        assert_eq!(rig.hear(&probe), Err(Rejection::Unexpected));
+        let mut stranger = rig_for("10.0.0.2");
+        let foreign = stranger.probes().remove(0);
+        assert_eq!(rig.hear(&answer(&foreign, 1)), Err(Rejection::NotATarget));
+        assert_eq!(rig.receiver.counts().rejected.iter().sum::<u64>(), 3);
+        assert_eq!(rig.receiver.counts().replies, 0);
+    }
+
+    fn rig_for(target: &str) -> Rig {
+        rig(config(target, &[22], &[]))
+    }
+
+    #[test]
+    fn neighbours_without_an_address_are_asked_nothing() {
+        let (mut hops, routes) = bare_hops();
+        hops[0].on_link = true;
+        let plan = LinkPlan::new(config("10.0.0.1", &[1], &[]), hops, &routes, &|_| None).unwrap();
+        let rate = RatePps::new(1_000).unwrap();
+        let line = Arc::new(Timeline::default());
+        let (shard, start) = (Shard::default(), Timestamp::ZERO);
+        let mut transmitter = Transmitter::new(Arc::new(plan), None, line, shard, rate, start);
+        let mut batch = FrameBatch::new();
+        assert_eq!(transmitter.poll_transmit(start, &mut batch), Step::EndOfPass);
+        assert!(batch.is_empty());
     }
 }

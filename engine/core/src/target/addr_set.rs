@@ -279,9 +279,9 @@ mod tests {
             let both: Vec<u8> = in_a.iter().copied().filter(|m| in_b.contains(m)).collect();
             prop_assert_eq!(members(&a.difference(&b)), minus);
             prop_assert_eq!(members(&a.intersection(&b)), both);
-            prop_assert_eq!(a.union(&b).len().unwrap() as usize,
+            prop_assert_eq!(usize::try_from(a.union(&b).len().unwrap()).unwrap(),
                 (0..=255_u8).filter(|m| in_a.contains(m) || in_b.contains(m)).count());
-            prop_assert_eq!(a.len().unwrap() as usize, in_a.len());
+            prop_assert_eq!(usize::try_from(a.len().unwrap()).unwrap(), in_a.len());
         }
     }
 

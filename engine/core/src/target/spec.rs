@@ -68,7 +68,7 @@ impl FromStr for TargetSpec {
     fn from_str(text: &str) -> Result<Self, SpecError> {
         let mut ranges = Vec::new();
         let mut names = Vec::new();
-        for (column, word) in words(text, |c| c.is_whitespace()) {
+        for (column, word) in words(text, char::is_whitespace) {
             for (offset, part) in split_commas(word) {
                 let fail = |problem: String| SpecError {
                     column: column + offset,
