@@ -26,7 +26,7 @@ pub mod observation;
 pub mod pacer;
 /// The order of a scan.
 pub mod permutation;
-/// A scan over one link, checked and ready.
+/// A scan, checked and ready.
 pub mod plan;
 /// The receiving half.
 pub mod receive;

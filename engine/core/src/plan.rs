@@ -1,4 +1,4 @@
-//! A scan over one link, checked and ready: endpoints by index, next hops, the order.
+//! A scan, checked and ready: endpoints by index, the ways to them, the order.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::endpoint::{Endpoint, Family, Transport, addr_bits};
 use crate::observation::MacAddr;
 use crate::permutation::{LEN_MAX, Permutation};
 use crate::seed::Seed;
-use crate::target::{AddrRange, AddrSet, Block, Scope};
+use crate::target::{AddrRange, Block, Scope};
 use crate::udp::UdpPayloads;
 use crate::wire::LinkHeader;
 
@@ -42,6 +42,8 @@ impl Probe {
 /// How packets to some addresses leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hop {
+    /// The link that it leaves by, in the numbering of whoever opened the links.
+    pub link: usize,
     /// Our address on the way there.
     pub source: IpAddr,
     /// The link header; its target is the gateway, or a place-holder for neighbours.
@@ -107,7 +109,8 @@ struct PlanRange {
     range: AddrRange,
     /// Addresses of the block before this range.
     hosts_before: u64,
-    hop: usize,
+    /// `None` where there is no route.
+    hop: Option<usize>,
     /// Where this range's hardware addresses begin.
     neighbors_at: Option<usize>,
 }
@@ -122,8 +125,11 @@ struct PlanBlock {
     ranges: Vec<PlanRange>,
 }
 
-/// A scan over one link: immutable, shared by all its threads.
-pub struct LinkPlan {
+/// A scan: immutable, shared by all its threads.
+///
+/// Its numbering of endpoints depends on targets and ports alone, not on routes: so shards agree
+/// on it from different hosts, and a scan is resumed rightly after a route has changed.
+pub struct ScanPlan {
     blocks: Vec<PlanBlock>,
     hops: Vec<Hop>,
     neighbors: Vec<MacAddr>,
@@ -140,26 +146,27 @@ pub struct Aim {
     pub addr: IpAddr,
     /// The question.
     pub probe: Probe,
-    /// Position in the list of hops.
-    pub hop: usize,
-    /// The next hop.
+    /// The way to it.
     pub way: Way,
 }
 
 /// Whether and how an address can be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// By the hop's own header.
-    Hop,
-    /// To this neighbour.
-    Neighbor(MacAddr),
+    /// By the hop at this position of the list, with its own header.
+    Hop(usize),
+    /// By that hop, to this neighbour.
+    Neighbor(usize, MacAddr),
     /// A neighbour that did not answer for its address: nothing can be sent to it.
     Unresolved,
+    /// There is no route.
+    Unroutable,
 }
 
-impl LinkPlan {
-    /// Builds the plan from `config` for the addresses in `routes`; addresses outside the scope
-    /// or without a route are not in it. `resolve` knows the neighbours' hardware addresses.
+impl ScanPlan {
+    /// Builds the plan from `config`; addresses outside the scope are not in it. `routes`, sorted
+    /// by address and disjoint, say which hop leads where; `resolve` knows the neighbours'
+    /// hardware addresses.
     ///
     /// # Errors
     /// [`PlanError`], where the numbers exceed what can be planned.
@@ -201,11 +208,10 @@ impl LinkPlan {
         let allowed = self.config.scope.bound(&block.addrs);
         let mut ranges = Vec::new();
         let mut hosts: u64 = 0;
-        for route in routes {
-            let routed: AddrSet = [route.range].into_iter().collect();
-            for &range in allowed.intersection(&routed).ranges() {
-                let neighbors_at = self.push_neighbors(range, route.hop, resolve)?;
-                ranges.push(PlanRange { range, hosts_before: hosts, hop: route.hop, neighbors_at });
+        for &range in allowed.ranges() {
+            for (range, hop) in route_pieces(range, routes) {
+                let neighbors_at = self.push_neighbors(range, hop, resolve)?;
+                ranges.push(PlanRange { range, hosts_before: hosts, hop, neighbors_at });
                 hosts = u64::try_from(range.span())
                     .ok()
                     .and_then(|span| hosts.checked_add(span)?.checked_add(1))
@@ -232,10 +238,10 @@ impl LinkPlan {
     fn push_neighbors(
         &mut self,
         range: AddrRange,
-        hop: usize,
+        hop: Option<usize>,
         resolve: &dyn Fn(IpAddr) -> Option<MacAddr>,
     ) -> Result<Option<usize>, PlanError> {
-        if !self.hops.get(hop).is_some_and(|h| h.on_link) {
+        if !hop.and_then(|hop| self.hops.get(hop)).is_some_and(|h| h.on_link) {
             return Ok(None);
         }
         let at = self.neighbors.len();
@@ -286,7 +292,7 @@ impl LinkPlan {
         self.blocks.iter().flat_map(move |b| b.probes.iter().filter_map(udp))
     }
 
-    /// The endpoint with this index, below [`LinkPlan::len`].
+    /// The endpoint with this index, below [`ScanPlan::len`].
     pub fn aim(&self, index: u64) -> Option<Aim> {
         let after = self.blocks.partition_point(|b| b.endpoints_before <= index);
         let block = self.blocks.get(after.checked_sub(1)?)?;
@@ -301,22 +307,22 @@ impl LinkPlan {
         if bits > range.range.last_bits() {
             return None;
         }
-        let way = match range.neighbors_at {
-            None => Way::Hop,
-            Some(at) => match self.neighbors.get(at + usize::try_from(offset).ok()?) {
-                Some(mac) if *mac != MacAddr::default() => Way::Neighbor(*mac),
+        let way = match (range.hop, range.neighbors_at) {
+            (None, _) => Way::Unroutable,
+            (Some(hop), None) => Way::Hop(hop),
+            (Some(hop), Some(at)) => match self.neighbors.get(at + usize::try_from(offset).ok()?) {
+                Some(mac) if *mac != MacAddr::default() => Way::Neighbor(hop, *mac),
                 _ => Way::Unresolved,
             },
         };
         Some(Aim {
             addr: range.range.family().addr(bits),
             probe: *block.probes.get(usize::try_from(probe).ok()?)?,
-            hop: range.hop,
             way,
         })
     }
 
-    /// The index of an endpoint, and its host's: the inverse of [`LinkPlan::aim`].
+    /// The index of an endpoint, and its host's: the inverse of [`ScanPlan::aim`].
     pub fn find(&self, addr: IpAddr, probe: Probe) -> Option<Found> {
         self.blocks.iter().find_map(|block| {
             let (host, hop) = block.host_of(addr)?;
@@ -349,8 +355,7 @@ impl LinkPlan {
 }
 
 impl PlanBlock {
-    fn host_of(&self, addr: IpAddr) -> Option<(u64, usize)> {
-        // Ranges follow the routes' order, which is that of addresses; so they are sorted.
+    fn host_of(&self, addr: IpAddr) -> Option<(u64, Option<usize>)> {
         let key = (Family::of(addr), addr_bits(addr));
         let after =
             self.ranges.partition_point(|r| (r.range.family(), r.range.first_bits()) <= key);
@@ -370,8 +375,34 @@ pub struct Found {
     pub index: u64,
     /// Its host's index among the hosts.
     pub host: u64,
-    /// Its hop.
-    pub hop: usize,
+    /// Its hop, if there is a route.
+    pub hop: Option<usize>,
+}
+
+/// The parts of `range` and the hop of each, in order and without gaps.
+fn route_pieces(range: AddrRange, routes: &[HopRange]) -> Vec<(AddrRange, Option<usize>)> {
+    let family = range.family();
+    let mut pieces = Vec::new();
+    let mut next = Some(range.first_bits());
+    let key = (family, range.first_bits());
+    let start = routes.partition_point(|r| (r.range.family(), r.range.last_bits()) < key);
+    for route in routes.iter().skip(start) {
+        let Some(first) = next else { break };
+        if route.range.family() != family || route.range.first_bits() > range.last_bits() {
+            break;
+        }
+        let from = route.range.first_bits().max(first);
+        let to = route.range.last_bits().min(range.last_bits());
+        if from > first {
+            pieces.extend(AddrRange::from_bits(family, first, from - 1).map(|r| (r, None)));
+        }
+        pieces.extend(AddrRange::from_bits(family, from, to).map(|r| (r, Some(route.hop))));
+        next = to.checked_add(1).filter(|next| *next <= range.last_bits());
+    }
+    if let Some(first) = next {
+        pieces.extend(AddrRange::from_bits(family, first, range.last_bits()).map(|r| (r, None)));
+    }
+    pieces
 }
 
 #[cfg(test)]
@@ -399,6 +430,7 @@ pub(crate) mod tests {
 
     pub(crate) fn bare_hops() -> (Vec<Hop>, Vec<HopRange>) {
         let hop = |source: &str| Hop {
+            link: 0,
             source: source.parse().unwrap(),
             header: LinkHeader::None,
             on_link: false,
@@ -413,9 +445,9 @@ pub(crate) mod tests {
         )
     }
 
-    pub(crate) fn plan(config: PlanConfig) -> LinkPlan {
+    pub(crate) fn plan(config: PlanConfig) -> ScanPlan {
         let (hops, routes) = bare_hops();
-        LinkPlan::new(config, hops, &routes, &|_| None).unwrap()
+        ScanPlan::new(config, hops, &routes, &|_| None).unwrap()
     }
 
     #[test]
@@ -435,7 +467,8 @@ pub(crate) mod tests {
         for index in 0..plan.len() {
             let aim = plan.aim(index).unwrap();
             let found = plan.find(aim.addr, aim.probe).unwrap();
-            assert_eq!((found.index, found.hop), (index, aim.hop));
+            assert_eq!(found.index, index);
+            assert_eq!(aim.way, Way::Hop(found.hop.unwrap()));
             assert_ne!(aim.addr, "10.0.0.3".parse::<IpAddr>().unwrap(), "excluded");
             assert!(seen.insert((aim.addr, aim.probe)));
         }
@@ -452,22 +485,41 @@ pub(crate) mod tests {
             (addr == "10.0.0.2".parse::<IpAddr>().unwrap()).then_some(MacAddr([2; 6]))
         };
         let plan =
-            LinkPlan::new(config("10.0.0.1-10.0.0.3", &[1, 2], &[]), hops, &routes, &resolve)
+            ScanPlan::new(config("10.0.0.1-10.0.0.3", &[1, 2], &[]), hops, &routes, &resolve)
                 .unwrap();
         let ways: Vec<Way> = (0..6).map(|i| plan.aim(i).unwrap().way).collect();
-        assert_eq!(ways[2..4], [Way::Neighbor(MacAddr([2; 6])); 2]);
+        assert_eq!(ways[2..4], [Way::Neighbor(0, MacAddr([2; 6])); 2]);
         assert_eq!(ways[0], Way::Unresolved);
         assert_eq!(plan.unresolved(), 4);
+    }
+
+    #[test]
+    fn the_numbering_does_not_depend_on_routes() {
+        let (hops, _) = bare_hops();
+        let known = "10.0.0.2-10.0.0.5".parse::<TargetSpec>().unwrap();
+        let routes = [HopRange { range: known.addrs().ranges()[0], hop: 0 }];
+        let make = |routes: &[HopRange]| {
+            ScanPlan::new(config("10.0.0.0/29", &[1, 2], &[]), hops.clone(), routes, &|_| None)
+                .unwrap()
+        };
+        let (partly, nowhere) = (make(&routes), make(&[]));
+        for index in 0..16 {
+            let (here, there) = (partly.aim(index).unwrap(), nowhere.aim(index).unwrap());
+            assert_eq!((here.addr, here.probe), (there.addr, there.probe));
+            assert_eq!(there.way, Way::Unroutable);
+            let routed = known.addrs().contains(here.addr);
+            assert_eq!(here.way, if routed { Way::Hop(0) } else { Way::Unroutable });
+        }
     }
 
     #[test]
     fn what_cannot_be_counted_is_refused() {
         let (hops, routes) = bare_hops();
         let whole = config("::/0", &[80], &[]);
-        let error = LinkPlan::new(whole, hops.clone(), &routes, &|_| None).err();
+        let error = ScanPlan::new(whole, hops.clone(), &routes, &|_| None).err();
         assert_eq!(error, Some(PlanError::TooManyEndpoints));
         let ports: Vec<u16> = (1..=65_535).collect();
         let wide = config("2001:db8::/72", &ports, &[]);
-        assert!(LinkPlan::new(wide, hops, &routes, &|_| None).is_err());
+        assert!(ScanPlan::new(wide, hops, &routes, &|_| None).is_err());
     }
 }

@@ -10,7 +10,7 @@ use crate::endpoint::Transport;
 use crate::event::ScanEvent;
 use crate::link::Encapsulation;
 use crate::observation::{HostObservation, Observation, UnixTime};
-use crate::plan::{Found, LinkPlan, PASSES_MAX, Probe};
+use crate::plan::{Found, PASSES_MAX, Probe, ScanPlan};
 use crate::state::{PortState, Reason};
 use crate::time::Timestamp;
 use crate::timeline::Timeline;
@@ -48,7 +48,7 @@ pub struct ReceiveCounts {
 
 /// The receiving half of a scan over one link.
 pub struct Receiver {
-    plan: Arc<LinkPlan>,
+    plan: Arc<ScanPlan>,
     encapsulation: Encapsulation,
     seen: Seen,
     hosts: Option<Answered>,
@@ -65,7 +65,7 @@ impl Receiver {
     /// `timelines` are those of the sending threads, `shard_count` the strides of all shards and
     /// threads together. `epoch` is the civil time of [`Timestamp::ZERO`].
     pub fn new(
-        plan: Arc<LinkPlan>,
+        plan: Arc<ScanPlan>,
         encapsulation: Encapsulation,
         answered: Option<Arc<Answered>>,
         timelines: Vec<Arc<Timeline>>,
@@ -210,7 +210,7 @@ impl Receiver {
     /// The endpoint that `probe` to `addr` is, if the plan asks it from `ours`.
     fn find(&self, addr: IpAddr, ours: IpAddr, probe: Probe) -> Result<(Probe, Found), Rejection> {
         let found = self.plan.find(addr, probe).ok_or(Rejection::NotATarget)?;
-        let hop = self.plan.hops().get(found.hop);
+        let hop = found.hop.and_then(|hop| self.plan.hops().get(hop));
         if hop.is_some_and(|h| h.source == ours) {
             Ok((probe, found))
         } else {
@@ -355,6 +355,7 @@ mod tests {
         let rate = RatePps::new(1_000_000).unwrap();
         let transmitter = Transmitter::new(
             Arc::clone(&plan),
+            0,
             Some(Arc::clone(&answered)),
             Arc::clone(&line),
             Shard::default(),
@@ -463,11 +464,11 @@ mod tests {
     fn neighbours_without_an_address_are_asked_nothing() {
         let (mut hops, routes) = bare_hops();
         hops[0].on_link = true;
-        let plan = LinkPlan::new(config("10.0.0.1", &[1], &[]), hops, &routes, &|_| None).unwrap();
+        let plan = ScanPlan::new(config("10.0.0.1", &[1], &[]), hops, &routes, &|_| None).unwrap();
         let rate = RatePps::new(1_000).unwrap();
         let line = Arc::new(Timeline::default());
         let (shard, start) = (Shard::default(), Timestamp::ZERO);
-        let mut transmitter = Transmitter::new(Arc::new(plan), None, line, shard, rate, start);
+        let mut transmitter = Transmitter::new(Arc::new(plan), 0, None, line, shard, rate, start);
         let mut batch = FrameBatch::new();
         assert_eq!(transmitter.poll_transmit(start, &mut batch), Step::EndOfPass);
         assert!(batch.is_empty());

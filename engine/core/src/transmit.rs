@@ -7,7 +7,7 @@ use crate::answered::Answered;
 use crate::link::{BATCH_LEN_MAX, FrameBatch};
 use crate::pacer::{Pacer, RatePps};
 use crate::permutation::{Cursor, Shard};
-use crate::plan::{Aim, Hop, LinkPlan, Probe, Way};
+use crate::plan::{Aim, Hop, Probe, ScanPlan, Way};
 use crate::time::Timestamp;
 use crate::timeline::Timeline;
 use crate::wire::ProbeTemplate;
@@ -28,7 +28,8 @@ pub enum Step {
 
 /// One sending thread's half of a scan.
 pub struct Transmitter {
-    plan: Arc<LinkPlan>,
+    plan: Arc<ScanPlan>,
+    link: usize,
     answered: Option<Arc<Answered>>,
     timeline: Arc<Timeline>,
     shard: Shard,
@@ -41,11 +42,13 @@ pub struct Transmitter {
 }
 
 impl Transmitter {
-    /// The half that sends `shard` of `plan` at `rate`, beginning with pass 0.
+    /// The half that sends what of `shard` of `plan` leaves by link `link`, at `rate`, beginning
+    /// with pass 0.
     ///
     /// `answered` is read in passes after the first only.
     pub fn new(
-        plan: Arc<LinkPlan>,
+        plan: Arc<ScanPlan>,
+        link: usize,
         answered: Option<Arc<Answered>>,
         timeline: Arc<Timeline>,
         shard: Shard,
@@ -58,6 +61,7 @@ impl Transmitter {
         timeline.begin_pass(0);
         Self {
             plan,
+            link,
             answered,
             timeline,
             shard,
@@ -135,15 +139,18 @@ impl Transmitter {
             return false;
         }
         let Some(aim) = self.plan.aim(index) else { return false };
+        let (hop, mac) = match aim.way {
+            Way::Hop(hop) => (hop, None),
+            Way::Neighbor(hop, mac) => (hop, Some(mac)),
+            Way::Unresolved | Way::Unroutable => return false,
+        };
+        if self.plan.hops().get(hop).is_none_or(|h| h.link != self.link) {
+            return false;
+        }
+        let Some(templates) = self.templates.get_mut(hop) else { return false };
         if self.pass == 0 {
             self.asked += 1;
         }
-        let mac = match aim.way {
-            Way::Hop => None,
-            Way::Neighbor(mac) => Some(mac),
-            Way::Unresolved => return false,
-        };
-        let Some(templates) = self.templates.get_mut(aim.hop) else { return false };
         let frame = templates.frame(&aim, mac, self.pass, &self.plan);
         batch.push(frame).is_some()
     }
@@ -158,7 +165,7 @@ struct HopTemplates {
 }
 
 impl HopTemplates {
-    fn new(hop: &Hop, plan: &LinkPlan) -> Self {
+    fn new(hop: &Hop, plan: &ScanPlan) -> Self {
         let payloads = &plan.config().payloads;
         let udp = |port| {
             let payload = payloads.template(port);
@@ -178,7 +185,7 @@ impl HopTemplates {
         aim: &Aim,
         mac: Option<crate::observation::MacAddr>,
         pass: u8,
-        plan: &LinkPlan,
+        plan: &ScanPlan,
     ) -> &[u8] {
         let cookie = plan.cookie(&aim.probe.endpoint(aim.addr), pass);
         let from = cookie.source_port(plan.config().source_ports);
