@@ -14,10 +14,21 @@
 pub mod filter;
 /// Where frames leave and arrive.
 pub mod link;
+/// Which hardware address has which IP address.
+pub mod neighbor;
+/// Source ports that nothing else uses.
+pub mod ports;
+/// What this process may do.
+pub mod privilege;
+/// Routing as the kernel would do it.
+pub mod route;
 #[expect(unsafe_code, reason = "system calls; each block says why it is sound")]
 mod sys;
 
 pub use filter::Filter;
 pub use link::{LinkError, PacketRx, PacketRxOptions, PacketTx, PacketTxOptions, RawIpTx};
 pub use link::{RxLink, TxLink};
+pub use ports::PortBlock;
+pub use privilege::Privilege;
+pub use route::{Interface, NextHop, Reach, Route, RouteOverrides, RouteTable};
 pub use sys::SyscallError;
