@@ -79,13 +79,24 @@ impl Failure {
         }
     }
 
+    /// Whether what was given is at fault, and not this host.
+    pub(crate) fn is_usage(&self) -> bool {
+        self.exit == Exit::Usage
+    }
+
     /// Says on stderr what went wrong, unless only the reader of a pipe has gone away.
     pub(crate) fn report(&self) -> ExitCode {
         if is_broken_pipe(&self.error) {
             return Exit::Done.into();
         }
-        console::error(&format!("{:#}", self.error));
+        console::error(&self.to_string());
         self.exit.into()
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:#}", self.error)
     }
 }
 

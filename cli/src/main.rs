@@ -18,10 +18,16 @@ mod logging;
 mod output;
 /// How far a scan is, for people.
 mod progress;
+/// What a scan found, for the store.
+mod report;
+/// Rows of a list.
+mod rows;
 /// Names of ports, and the usual ones.
 mod services;
 /// Interrupts.
 mod signals;
+/// The store as commands use it.
+mod store;
 /// Targets from the command line, files and names.
 mod targets;
 

@@ -2,6 +2,16 @@
 
 /// Completion scripts.
 mod completions;
+/// What differs.
+mod diff;
+/// What ought to be.
+mod expected;
+/// What ought to be, as a file.
+mod expected_file;
+/// The whole store, written out.
+mod export;
+/// Other programs' reports, and exports.
+mod import;
 /// Manual pages.
 mod man;
 
@@ -14,6 +24,10 @@ use crate::exit::{Exit, Failure};
 /// What went wrong, with its exit code.
 pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
     match command {
+        Command::Diff(args) => diff::run(&args),
+        Command::Expected(args) => expected::run(args),
+        Command::Import(args) => import::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         _ => Err(Failure::usage("this command is not there yet")),

@@ -73,6 +73,10 @@ impl ResultWriter for Csv {
         Ok(())
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
     fn end(&mut self, _end: &End<'_>) -> io::Result<()> {
         self.out.flush()
     }

@@ -40,6 +40,10 @@ impl ResultWriter for Grepable {
         Ok(())
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
     fn end(&mut self, end: &End<'_>) -> io::Result<()> {
         for (addr, host) in end.ledger.hosts() {
             writeln!(self.out, "Host: {addr} ()\tStatus: Up")?;

@@ -64,6 +64,10 @@ impl ResultWriter for Json {
         Ok(())
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
     fn end(&mut self, end: &End<'_>) -> io::Result<()> {
         let summary = serde_json::to_string(&SummaryRecord::new(end))?;
         writeln!(self.out, "],\n\"summary\":{summary}}}")?;

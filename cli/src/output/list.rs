@@ -53,6 +53,10 @@ impl ResultWriter for List {
         Ok(())
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
     fn end(&mut self, _end: &End<'_>) -> io::Result<()> {
         writeln!(self.out, "# end")?;
         self.out.flush()

@@ -102,6 +102,10 @@ impl ResultWriter for MasscanJson {
         Ok(())
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
     fn end(&mut self, _end: &End<'_>) -> io::Result<()> {
         writeln!(self.out, "]")?;
         self.out.flush()

@@ -75,6 +75,8 @@ pub(crate) trait ResultWriter {
     fn host(&mut self, host: &HostObservation) -> io::Result<()>;
     /// After the last result, interrupted or not: leaves a valid document.
     fn end(&mut self, end: &End<'_>) -> io::Result<()>;
+    /// Passes on what is held back.
+    fn flush(&mut self) -> io::Result<()>;
     /// Whether [`End::ledger`] must hold every answer.
     fn wants_ledger(&self) -> bool {
         false
@@ -195,6 +197,11 @@ impl Outputs {
             ledger.add_host(host);
         }
         self.each(|w| w.host(host))
+    }
+
+    /// Passes on what is held back: called whenever there is nothing else to do.
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        self.each(|w| w.flush())
     }
 
     /// After the last result. Gives back what was kept for the store.

@@ -48,6 +48,10 @@ impl ResultWriter for Ndjson {
         write_line(&mut self.out, &HostRecord::new(&self.site, host))
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
     fn end(&mut self, end: &End<'_>) -> io::Result<()> {
         write_line(
             &mut self.out,

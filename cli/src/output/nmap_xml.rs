@@ -92,6 +92,10 @@ impl ResultWriter for NmapXml {
         Ok(())
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
     fn end(&mut self, end: &End<'_>) -> io::Result<()> {
         for (addr, host) in end.ledger.hosts() {
             let portrait = Portrait::new(*addr, host, end.asked, self.choices.open_only);

@@ -1,11 +1,14 @@
-//! Where writers write: stdout or a file, buffered, flushed at whole lines.
+//! Where writers write: stdout or a file, buffered, and written out in whole lines.
 
 use std::fs::File;
-use std::io::{self, LineWriter};
+use std::io::{self, Write};
 use std::path::Path;
 
 use super::Sink;
 use crate::exit::{Exit, Failure};
+
+/// Octets that are gathered before they are written without being asked for.
+const BUFFER_LEN: usize = 64 * 1024;
 
 /// Opens `path` for writing, `-` being stdout. Gives the name for error messages.
 ///
@@ -13,10 +16,71 @@ use crate::exit::{Exit, Failure};
 /// The file can't be created.
 pub(super) fn open(path: &Path) -> Result<(String, Sink), Failure> {
     if path.as_os_str() == "-" {
-        return Ok(("stdout".to_owned(), Box::new(io::stdout())));
+        return Ok(("stdout".to_owned(), Box::new(WholeLines::new(io::stdout()))));
     }
     let name = path.display().to_string();
     let file =
         File::create(path).map_err(|e| Failure::message(Exit::Io, format_args!("{name}: {e}")))?;
-    Ok((name, Box::new(LineWriter::with_capacity(64 * 1024, file))))
+    Ok((name, Box::new(WholeLines::new(file))))
+}
+
+/// Gathers what is written and passes it on up to the last line end, so that a reader, or a crash,
+/// never sees half a line; `flush` passes on everything.
+struct WholeLines<W> {
+    out: W,
+    held: Vec<u8>,
+}
+
+impl<W: Write> WholeLines<W> {
+    const fn new(out: W) -> Self {
+        Self {
+            out,
+            held: Vec::new(),
+        }
+    }
+
+    /// Passes on the first `len` octets that are held; they are dropped even if that fails, so
+    /// that a full disk is reported once and not again at every later line.
+    fn pass_on(&mut self, len: usize) -> io::Result<()> {
+        let result = self.out.write_all(self.held.get(..len).unwrap_or_default());
+        self.held.drain(..len);
+        result
+    }
+}
+
+impl<W: Write> Write for WholeLines<W> {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.held.extend_from_slice(octets);
+        if self.held.len() >= BUFFER_LEN
+            && let Some(end) = self.held.iter().rposition(|b| *b == b'\n')
+        {
+            self.pass_on(end + 1)?;
+        }
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.pass_on(self.held.len())?;
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_lines_are_passed_on_unasked() {
+        let mut lines = WholeLines::new(Vec::new());
+        let row = vec![b'x'; 1_000];
+        for _ in 0..100 {
+            lines.write_all(&row).unwrap();
+            lines.write_all(b"\n").unwrap();
+        }
+        lines.write_all(b"half").unwrap();
+        assert!(lines.out.len() >= BUFFER_LEN);
+        assert_eq!(lines.out.last(), Some(&b'\n'));
+        lines.flush().unwrap();
+        assert!(lines.out.ends_with(b"\nhalf"));
+    }
 }

@@ -95,6 +95,10 @@ impl ResultWriter for Table {
         self.row([&host.addr.to_string(), "up", host.reason.name(), "", &mac])
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
     fn end(&mut self, _end: &End<'_>) -> io::Result<()> {
         self.out.flush()
     }
