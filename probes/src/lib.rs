@@ -12,10 +12,11 @@
 #![forbid(unsafe_code)]
 #![expect(
     clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
     reason = "the workspace is released as one: a new variant should break the matches it must reach"
 )]
 
 /// What to say to a UDP port, and whether an answer is ours.
 pub mod udp;
 
-pub use udp::{EchoCheck, ReplyPort, UdpProbe, udp_probe, udp_probes};
+pub use udp::{Echo, ReplyPort, UdpProbe, UsualPayloads, udp_probe, udp_probes};

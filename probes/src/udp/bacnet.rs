@@ -1,7 +1,7 @@
 //! BACnet/IP.
 
-use super::field::{get, low8, put};
-use super::{EchoCheck, ReplyPort, UdpProbe};
+use super::field::{get, judge, low8, put};
+use super::{Echo, ReplyPort, UdpProbe};
 
 /// Reads the object identifier of the device, whoever it is (instance 4,194,303).
 ///
@@ -22,15 +22,15 @@ fn patch(payload: &mut [u8], cookie: u64) {
 }
 
 /// Only an answer whose network layer has no addresses is read.
-fn check(reply: &[u8], cookie: u64) -> EchoCheck {
+fn check(reply: &[u8], cookie: u64) -> Echo {
     match get::<8>(reply, 0) {
         // Complex acknowledgement, error, reject or abort, then the invoke id.
         Some([0x81, 0x0a, _, _, 1, control, kind, id])
             if control & 0x28 == 0 && matches!(kind >> 4, 3 | 5 | 6 | 7) =>
         {
-            EchoCheck::of(id == low8(cookie))
+            judge(id == low8(cookie))
         }
-        _ => EchoCheck::Unknown,
+        _ => Echo::Unknown,
     }
 }
 
@@ -42,10 +42,7 @@ mod tests {
     #[test]
     fn the_length_is_the_datagrams() {
         let request = BACNET.template();
-        assert_eq!(
-            usize::from(u16::from_be_bytes([request[2], request[3]])),
-            request.len()
-        );
+        assert_eq!(usize::from(u16::from_be_bytes([request[2], request[3]])), request.len());
         // Object type 8 (device) in the upper ten bits, the wildcard instance in the rest.
         let object = u32::from_be_bytes([request[11], request[12], request[13], request[14]]);
         assert_eq!((object >> 22, object & 0x3f_ffff), (8, 4_194_303));
@@ -54,12 +51,7 @@ mod tests {
     #[test]
     fn the_invoke_id_comes_back() {
         round_trip(&BACNET, |request| {
-            [
-                &[0x81, 0x0a, 0, 20, 1, 0, 0x30],
-                &request[8..9],
-                &[0x0c; 12],
-            ]
-            .concat()
+            [&[0x81, 0x0a, 0, 20, 1, 0, 0x30], &request[8..9], &[0x0c; 12]].concat()
         });
     }
 }

@@ -27,12 +27,7 @@ fn element(octets: &[u8]) -> Option<(u8, &[u8], &[u8])> {
         if digits.is_empty() || digits.len() > 4 {
             return None;
         }
-        (
-            digits
-                .iter()
-                .fold(0, |len: usize, digit| (len << 8) | usize::from(*digit)),
-            rest,
-        )
+        (digits.iter().fold(0, |len: usize, digit| (len << 8) | usize::from(*digit)), rest)
     };
     let (value, rest) = rest.split_at(len.min(rest.len()));
     Some((tag, value, rest))
@@ -47,21 +42,14 @@ pub(super) fn assert_well_formed(octets: &[u8]) {
         let header = rest.len() - value.len() - tail.len();
         let mut again = rest[..header].to_vec();
         again.extend_from_slice(value);
-        assert_eq!(
-            element(&again).map(|(_, v, r)| (v.len(), r.len())),
-            Some((value.len(), 0))
-        );
+        assert_eq!(element(&again).map(|(_, v, r)| (v.len(), r.len())), Some((value.len(), 0)));
         let declared = match rest[1] {
             short @ 0..=0x7f => usize::from(short),
             long => rest[2..2 + usize::from(long & 0x7f)]
                 .iter()
                 .fold(0, |len, digit| len << 8 | usize::from(*digit)),
         };
-        assert_eq!(
-            value.len(),
-            declared,
-            "an element of tag {tag:#x} is cut short"
-        );
+        assert_eq!(value.len(), declared, "an element of tag {tag:#x} is cut short");
         if tag & 0x20 != 0 {
             assert_well_formed(value);
         }

@@ -1,7 +1,7 @@
 //! The `BitTorrent` DHT.
 
-use super::field::{concat, contains, put};
-use super::{EchoCheck, ReplyPort, UdpProbe};
+use super::field::{concat, contains, judge, put};
+use super::{Echo, ReplyPort, UdpProbe};
 
 /// `ping` from a read-only node, which nobody should put into a routing table.
 pub(super) static BITTORRENT: UdpProbe = UdpProbe {
@@ -20,14 +20,14 @@ fn patch(payload: &mut [u8], cookie: u64) {
     put(payload, HEAD.len(), cookie.to_be_bytes());
 }
 
-fn check(reply: &[u8], cookie: u64) -> EchoCheck {
+fn check(reply: &[u8], cookie: u64) -> Echo {
     let mut needle = *b"1:t8:\0\0\0\0\0\0\0\0";
     put(&mut needle, 5, cookie.to_be_bytes());
     match reply {
         [b'd', .., b'e'] if contains(reply, b"1:y1:r") || contains(reply, b"1:y1:e") => {
-            EchoCheck::of(contains(reply, &needle))
+            judge(contains(reply, &needle))
         }
-        _ => EchoCheck::Unknown,
+        _ => Echo::Unknown,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Connectionless LDAP.
 
-use super::field::{ber30, put};
-use super::{EchoCheck, ReplyPort, UdpProbe, ber};
+use super::field::{ber30, judge, put};
+use super::{Echo, ReplyPort, UdpProbe, ber};
 
 /// A search for the root entry with no attributes (`1.1`): the answer names it and no more.
 ///
@@ -25,14 +25,14 @@ fn patch(payload: &mut [u8], cookie: u64) {
     put(payload, MESSAGE_ID_AT, ber30(cookie));
 }
 
-fn check(reply: &[u8], cookie: u64) -> EchoCheck {
+fn check(reply: &[u8], cookie: u64) -> Echo {
     let found = ber::expect(reply, ber::SEQUENCE)
         .and_then(|(message, _)| ber::expect(message, ber::INTEGER));
     match found {
         Some((id, [operation, ..])) if SEARCH_RESULT.contains(operation) => {
-            EchoCheck::of(id == ber30(cookie))
+            judge(id == ber30(cookie))
         }
-        _ => EchoCheck::Unknown,
+        _ => Echo::Unknown,
     }
 }
 

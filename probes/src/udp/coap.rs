@@ -1,7 +1,7 @@
 //! The Constrained Application Protocol.
 
-use super::field::{get, low16, put};
-use super::{EchoCheck, ReplyPort, UdpProbe};
+use super::field::{get, judge, low16, put};
+use super::{Echo, ReplyPort, UdpProbe};
 
 /// A confirmable `GET /` with a token of eight octets: mostly a 4.04 of twelve.
 ///
@@ -23,22 +23,20 @@ fn patch(payload: &mut [u8], cookie: u64) {
     put(payload, TOKEN_AT, cookie.to_be_bytes());
 }
 
-fn check(reply: &[u8], cookie: u64) -> EchoCheck {
+fn check(reply: &[u8], cookie: u64) -> Echo {
     let Some([first, code, id @ ..]) = get::<4>(reply, 0) else {
-        return EchoCheck::Unknown;
+        return Echo::Unknown;
     };
     if first >> 6 != 1 {
-        return EchoCheck::Unknown;
+        return Echo::Unknown;
     }
     match (first >> 4 & 3, first & 0x0f) {
         // An acknowledgement or a reset repeats the message id, a response the token.
-        (2 | 3, 0) => EchoCheck::of(id == low16(cookie)),
+        (2 | 3, 0) => judge(id == low16(cookie)),
         // Code classes 2 to 5; a lower one is a request.
-        (_, 8) if code >> 5 >= 2 => {
-            EchoCheck::of(get::<8>(reply, TOKEN_AT) == Some(cookie.to_be_bytes()))
-        }
-        (2 | 3, _) if code >> 5 >= 2 => EchoCheck::Contradicted,
-        _ => EchoCheck::Unknown,
+        (_, 8) if code >> 5 >= 2 => judge(get::<8>(reply, TOKEN_AT) == Some(cookie.to_be_bytes())),
+        (2 | 3, _) if code >> 5 >= 2 => Echo::Contradicted,
+        _ => Echo::Unknown,
     }
 }
 
@@ -51,9 +49,7 @@ mod tests {
     fn the_token_comes_back_in_responses() {
         // Piggybacked 4.04, and a separate confirmable response with its own message id.
         round_trip(&COAP, |request| [&[0x68, 0x84], &request[2..]].concat());
-        round_trip(&COAP, |request| {
-            [&[0x48, 0x84, 0xab, 0xcd], &request[4..]].concat()
-        });
+        round_trip(&COAP, |request| [&[0x48, 0x84, 0xab, 0xcd], &request[4..]].concat());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The Domain Name System, and its multicast twin.
 
-use super::field::{get, low16, put};
-use super::{EchoCheck, ReplyPort, UdpProbe};
+use super::field::{get, judge, low16, put};
+use super::{Echo, ReplyPort, UdpProbe};
 
 /// `version.bind CH TXT`: answered or refused by resolvers and authorities alike, in few octets.
 ///
@@ -33,11 +33,11 @@ fn patch(payload: &mut [u8], cookie: u64) {
     put(payload, 0, low16(cookie));
 }
 
-fn check(reply: &[u8], cookie: u64) -> EchoCheck {
+fn check(reply: &[u8], cookie: u64) -> Echo {
     match get::<HEADER_LEN>(reply, 0) {
         // The QR bit: a response.
-        Some([a, b, flags, ..]) if flags & 0x80 != 0 => EchoCheck::of([a, b] == low16(cookie)),
-        _ => EchoCheck::Unknown,
+        Some([a, b, flags, ..]) if flags & 0x80 != 0 => judge([a, b] == low16(cookie)),
+        _ => Echo::Unknown,
     }
 }
 
@@ -48,11 +48,7 @@ mod tests {
 
     /// Labels, type and class of the one question.
     fn question(message: &[u8]) -> (Vec<String>, u16, u16) {
-        assert_eq!(
-            message[4..12],
-            [0, 1, 0, 0, 0, 0, 0, 0],
-            "one question and nothing else"
-        );
+        assert_eq!(message[4..12], [0, 1, 0, 0, 0, 0, 0, 0], "one question and nothing else");
         let mut rest = &message[12..];
         let mut labels = Vec::new();
         loop {
@@ -65,20 +61,13 @@ mod tests {
             rest = &rest[len..];
         }
         let [t1, t2, c1, c2] = rest.try_into().expect("type and class end the message");
-        (
-            labels,
-            u16::from_be_bytes([t1, t2]),
-            u16::from_be_bytes([c1, c2]),
-        )
+        (labels, u16::from_be_bytes([t1, t2]), u16::from_be_bytes([c1, c2]))
     }
 
     #[test]
     fn questions_read_back() {
         let (labels, kind, class) = question(DNS.template());
-        assert_eq!(
-            (labels.join(".").as_str(), kind, class),
-            ("version.bind", 16, 3)
-        );
+        assert_eq!((labels.join(".").as_str(), kind, class), ("version.bind", 16, 3));
         let (labels, kind, class) = question(MDNS.template());
         assert_eq!(labels.join("."), "_services._dns-sd._udp.local");
         assert_eq!((kind, class), (12, 1));
@@ -93,7 +82,7 @@ mod tests {
                 reply
             });
             // A reflected query is not an answer.
-            assert_eq!(probe.check(probe.template(), 0), EchoCheck::Unknown);
+            assert_eq!(probe.check(probe.template(), 0), Echo::Unknown);
         }
     }
 }

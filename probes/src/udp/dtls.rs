@@ -1,7 +1,7 @@
 //! Datagram TLS.
 
-use super::field::{concat, get, is_at, low32, put};
-use super::{EchoCheck, ReplyPort, UdpProbe};
+use super::field::{concat, confirmed_if, get, is_at, low32, put};
+use super::{Echo, ReplyPort, UdpProbe};
 
 /// A `ClientHello` of version 1.2 without a cookie: the server answers with a short
 /// `HelloVerifyRequest` under the same record sequence number.
@@ -27,9 +27,7 @@ const TEMPLATE: [u8; 117] = concat(&[
     &[0; 32],
     &[0, 0],
     // Nine suites: ECDHE and RSA with AES, CCM-8 as constrained devices have, secure renegotiation.
-    &[
-        0, 18, 0xc0, 0x2b, 0xc0, 0x2f, 0xc0, 0x0a, 0xc0, 0x14, 0, 0x9c, 0, 0x2f,
-    ],
+    &[0, 18, 0xc0, 0x2b, 0xc0, 0x2f, 0xc0, 0x0a, 0xc0, 0x14, 0, 0x9c, 0, 0x2f],
     &[0xc0, 0xae, 0xc0, 0xa8, 0, 0xff],
     // Compression: none.
     &[1, 0],
@@ -46,10 +44,10 @@ fn patch(payload: &mut [u8], cookie: u64) {
 }
 
 /// Only a match says anything: a server that skips the verification counts from zero.
-fn check(reply: &[u8], cookie: u64) -> EchoCheck {
+fn check(reply: &[u8], cookie: u64) -> Echo {
     let verifies = is_at(reply, 0, &[22, 0xfe]) && is_at(reply, 13, &[3]);
     let [a, b, c, d] = low32(cookie);
-    EchoCheck::if_found(verifies && get(reply, SEQUENCE_AT) == Some([0, 0, a, b, c, d]))
+    confirmed_if(verifies && get(reply, SEQUENCE_AT) == Some([0, 0, a, b, c, d]))
 }
 
 #[cfg(test)]
@@ -62,11 +60,7 @@ mod tests {
         let len = |at: usize| usize::from(u16::from_be_bytes([TEMPLATE[at], TEMPLATE[at + 1]]));
         assert_eq!(13 + len(11), TEMPLATE.len());
         assert_eq!(25 + len(15), TEMPLATE.len());
-        assert_eq!(
-            TEMPLATE[14..17],
-            TEMPLATE[22..25],
-            "one fragment is the whole"
-        );
+        assert_eq!(TEMPLATE[14..17], TEMPLATE[22..25], "one fragment is the whole");
         let suites_at = RANDOM_AT + 32 + 2;
         let extensions_at = suites_at + 2 + len(suites_at) + 2;
         let mut at = extensions_at + 2;

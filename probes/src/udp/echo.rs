@@ -1,7 +1,7 @@
 //! Echo, and the other small services that answer anything.
 
-use super::field::{check_nothing, contains, hex, patch_nothing, put};
-use super::{EchoCheck, ReplyPort, UdpProbe};
+use super::field::{check_nothing, contains, hex, judge, patch_nothing, put};
+use super::{Echo, ReplyPort, UdpProbe};
 
 /// Sixteen digits, which come back as they are.
 pub(super) static ECHO: UdpProbe = UdpProbe {
@@ -11,8 +11,8 @@ pub(super) static ECHO: UdpProbe = UdpProbe {
     template: b"0000000000000000",
     patch: |payload, cookie| put(payload, 0, hex(cookie)),
     check: |reply, cookie| match reply.len() {
-        16 => EchoCheck::of(contains(reply, &hex(cookie))),
-        _ => EchoCheck::Unknown,
+        16 => judge(contains(reply, &hex(cookie))),
+        _ => Echo::Unknown,
     },
 };
 

@@ -1,7 +1,7 @@
 //! EtherNet/IP.
 
-use super::field::{get, put};
-use super::{EchoCheck, ReplyPort, UdpProbe};
+use super::field::{get, judge, put};
+use super::{Echo, ReplyPort, UdpProbe};
 
 /// `ListIdentity`: who the device is.
 pub(super) static ENIP: UdpProbe = UdpProbe {
@@ -19,13 +19,13 @@ fn patch(payload: &mut [u8], cookie: u64) {
     put(payload, SENDER_CONTEXT_AT, cookie.to_be_bytes());
 }
 
-fn check(reply: &[u8], cookie: u64) -> EchoCheck {
+fn check(reply: &[u8], cookie: u64) -> Echo {
     match get::<8>(reply, SENDER_CONTEXT_AT) {
         // An answer has data; a length of zero is a request.
         Some(context) if reply.starts_with(&[0x63, 0]) && get(reply, 2) != Some([0, 0]) => {
-            EchoCheck::of(context == cookie.to_be_bytes())
+            judge(context == cookie.to_be_bytes())
         }
-        _ => EchoCheck::Unknown,
+        _ => Echo::Unknown,
     }
 }
 
@@ -37,8 +37,6 @@ mod tests {
     #[test]
     fn the_senders_context_comes_back() {
         assert_eq!(ENIP.template().len(), 24);
-        round_trip(&ENIP, |request| {
-            [&[0x63, 0, 4, 0], &request[4..], &[1, 0, 12, 0]].concat()
-        });
+        round_trip(&ENIP, |request| [&[0x63, 0, 4, 0], &request[4..], &[1, 0, 12, 0]].concat());
     }
 }

@@ -1,21 +1,28 @@
 //! Reading and writing fields at fixed places.
 
-use super::EchoCheck;
+use super::Echo;
 
 /// For protocols that hand nothing back.
 pub(super) fn patch_nothing(_payload: &mut [u8], _cookie: u64) {}
 
 /// For protocols that hand nothing back.
-pub(super) fn check_nothing(_reply: &[u8], _cookie: u64) -> EchoCheck {
-    EchoCheck::Unknown
+pub(super) fn check_nothing(_reply: &[u8], _cookie: u64) -> Echo {
+    Echo::Unknown
+}
+
+/// The verdict on a field that was found.
+pub(super) const fn judge(same: bool) -> Echo {
+    if same { Echo::Confirmed } else { Echo::Contradicted }
+}
+
+/// The verdict where only a match says anything.
+pub(super) const fn confirmed_if(found: bool) -> Echo {
+    if found { Echo::Confirmed } else { Echo::Unknown }
 }
 
 /// Writes `octets` at `at`; nothing where they don't fit.
 pub(super) fn put<const N: usize>(payload: &mut [u8], at: usize, octets: [u8; N]) {
-    if let Some(field) = payload
-        .get_mut(at..)
-        .and_then(|rest| rest.first_chunk_mut())
-    {
+    if let Some(field) = payload.get_mut(at..).and_then(|rest| rest.first_chunk_mut()) {
         *field = octets;
     }
 }
@@ -27,17 +34,12 @@ pub(super) fn get<const N: usize>(octets: &[u8], at: usize) -> Option<[u8; N]> {
 
 /// Whether the octets at `at` are `expected`; false where the packet ends before.
 pub(super) fn is_at(octets: &[u8], at: usize, expected: &[u8]) -> bool {
-    octets
-        .get(at..)
-        .is_some_and(|rest| rest.starts_with(expected))
+    octets.get(at..).is_some_and(|rest| rest.starts_with(expected))
 }
 
 /// Whether `needle` occurs in the first 4 KiB of `octets`.
 pub(super) fn contains(octets: &[u8], needle: &[u8]) -> bool {
-    octets
-        .windows(needle.len().max(1))
-        .take(4_096)
-        .any(|window| window == needle)
+    octets.windows(needle.len().max(1)).take(4_096).any(|window| window == needle)
 }
 
 /// The low octet.
@@ -72,11 +74,7 @@ pub(super) fn hex(cookie: u64) -> [u8; 16] {
     for (digit, shift) in digits.iter_mut().rev().zip((0..64).step_by(4)) {
         let [.., low] = (cookie >> shift).to_be_bytes();
         let nibble = low & 0x0f;
-        *digit = if nibble < 10 {
-            b'0' + nibble
-        } else {
-            b'a' + nibble - 10
-        };
+        *digit = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
     }
     digits
 }

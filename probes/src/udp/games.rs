@@ -1,7 +1,7 @@
 //! Game servers: Source, Quake III, `RakNet`, Mumble.
 
-use super::field::{check_nothing, concat, contains, get, hex, is_at, patch_nothing, put};
-use super::{EchoCheck, ReplyPort, UdpProbe};
+use super::field::{check_nothing, concat, contains, get, hex, is_at, judge, patch_nothing, put};
+use super::{Echo, ReplyPort, UdpProbe};
 
 /// `A2S_INFO`; servers of today answer with a challenge of nine octets.
 pub(super) static SOURCE: UdpProbe = UdpProbe {
@@ -44,32 +44,31 @@ pub(super) static MUMBLE: UdpProbe = UdpProbe {
 };
 
 /// What marks `RakNet`'s messages outside a connection.
-const OFFLINE_MESSAGE: [u8; 16] = [
-    0, 0xff, 0xff, 0, 0xfe, 0xfe, 0xfe, 0xfe, 0xfd, 0xfd, 0xfd, 0xfd, 0x12, 0x34, 0x56, 0x78,
-];
+const OFFLINE_MESSAGE: [u8; 16] =
+    [0, 0xff, 0xff, 0, 0xfe, 0xfe, 0xfe, 0xfe, 0xfd, 0xfd, 0xfd, 0xfd, 0x12, 0x34, 0x56, 0x78];
 const UNCONNECTED_PING: [u8; 33] = concat(&[&[1], &[0; 8], &OFFLINE_MESSAGE, b"portolan"]);
 
-fn check_quake3(reply: &[u8], cookie: u64) -> EchoCheck {
+fn check_quake3(reply: &[u8], cookie: u64) -> Echo {
     if reply.starts_with(b"\xff\xff\xff\xffinfoResponse") {
-        EchoCheck::of(contains(reply, &hex(cookie)))
+        judge(contains(reply, &hex(cookie)))
     } else {
-        EchoCheck::Unknown
+        Echo::Unknown
     }
 }
 
-fn check_raknet(reply: &[u8], cookie: u64) -> EchoCheck {
+fn check_raknet(reply: &[u8], cookie: u64) -> Echo {
     match get::<9>(reply, 0) {
         Some([0x1c, time @ ..]) if is_at(reply, 17, &OFFLINE_MESSAGE) => {
-            EchoCheck::of(time == cookie.to_be_bytes())
+            judge(time == cookie.to_be_bytes())
         }
-        _ => EchoCheck::Unknown,
+        _ => Echo::Unknown,
     }
 }
 
-fn check_mumble(reply: &[u8], cookie: u64) -> EchoCheck {
+fn check_mumble(reply: &[u8], cookie: u64) -> Echo {
     match get::<8>(reply, 4) {
-        Some(identifier) if reply.len() == 24 => EchoCheck::of(identifier == cookie.to_be_bytes()),
-        _ => EchoCheck::Unknown,
+        Some(identifier) if reply.len() == 24 => judge(identifier == cookie.to_be_bytes()),
+        _ => Echo::Unknown,
     }
 }
 
@@ -81,24 +80,11 @@ mod tests {
     #[test]
     fn what_was_sent_comes_back() {
         round_trip(&QUAKE3, |request| {
-            [
-                b"\xff\xff\xff\xffinfoResponse\n\\challenge\\",
-                &request[12..],
-            ]
-            .concat()
+            [b"\xff\xff\xff\xffinfoResponse\n\\challenge\\", &request[12..]].concat()
         });
         round_trip(&RAKNET, |request| {
-            [
-                &[0x1c],
-                &request[1..9],
-                b"serverid",
-                &request[9..25],
-                b"\0\x03MC;",
-            ]
-            .concat()
+            [&[0x1c], &request[1..9], b"serverid", &request[9..25], b"\0\x03MC;"].concat()
         });
-        round_trip(&MUMBLE, |request| {
-            [&[0, 1, 4, 0], &request[4..], &[0; 12]].concat()
-        });
+        round_trip(&MUMBLE, |request| [&[0, 1, 4, 0], &request[4..], &[0; 12]].concat());
     }
 }

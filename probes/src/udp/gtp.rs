@@ -1,7 +1,7 @@
 //! GPRS tunnelling.
 
-use super::field::{get, low16, put};
-use super::{EchoCheck, ReplyPort, UdpProbe};
+use super::field::{get, judge, low16, put};
+use super::{Echo, ReplyPort, UdpProbe};
 
 /// Echo request, version 1: the path's own ping.
 pub(super) static GTP: UdpProbe = UdpProbe {
@@ -19,13 +19,11 @@ fn patch(payload: &mut [u8], cookie: u64) {
     put(payload, SEQUENCE_AT, low16(cookie));
 }
 
-fn check(reply: &[u8], cookie: u64) -> EchoCheck {
+fn check(reply: &[u8], cookie: u64) -> Echo {
     match get::<10>(reply, 0) {
         // Version 1, protocol type GTP, sequence number present; echo response.
-        Some([flags, 2, .., a, b]) if flags & 0xf2 == 0x32 => {
-            EchoCheck::of([a, b] == low16(cookie))
-        }
-        _ => EchoCheck::Unknown,
+        Some([flags, 2, .., a, b]) if flags & 0xf2 == 0x32 => judge([a, b] == low16(cookie)),
+        _ => Echo::Unknown,
     }
 }
 

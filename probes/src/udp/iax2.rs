@@ -1,7 +1,7 @@
 //! Inter-Asterisk eXchange.
 
-use super::field::{get, low16, low32, put};
-use super::{EchoCheck, ReplyPort, UdpProbe};
+use super::field::{get, judge, low16, low32, put};
+use super::{Echo, ReplyPort, UdpProbe};
 
 /// `POKE`, the call-less ping: a full frame, answered by `PONG` with the same timestamp.
 pub(super) static IAX2: UdpProbe = UdpProbe {
@@ -28,13 +28,13 @@ fn patch(payload: &mut [u8], cookie: u64) {
     put(payload, TIMESTAMP_AT, low32(cookie));
 }
 
-fn check(reply: &[u8], cookie: u64) -> EchoCheck {
+fn check(reply: &[u8], cookie: u64) -> Echo {
     match get::<12>(reply, 0) {
         // A full IAX frame: our call number is its destination.
         Some([first, _, a, b, _, _, _, _, _, _, 6, _]) if first & 0x80 != 0 => {
-            EchoCheck::of([a | 0x80, b] == source_call(cookie))
+            judge([a | 0x80, b] == source_call(cookie))
         }
-        _ => EchoCheck::Unknown,
+        _ => Echo::Unknown,
     }
 }
 

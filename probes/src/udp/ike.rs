@@ -1,7 +1,7 @@
 //! Internet Key Exchange, versions 2 and 1.
 
-use super::field::{concat, get, put};
-use super::{EchoCheck, ReplyPort, UdpProbe};
+use super::field::{concat, get, judge, put};
+use super::{Echo, ReplyPort, UdpProbe};
 
 /// `IKE_SA_INIT` with the algorithms that most gateways still know; a refusal is an answer too.
 pub(super) static IKE_V2: UdpProbe = UdpProbe {
@@ -41,9 +41,7 @@ const INFORMATIONAL_V1: u8 = 5;
 
 /// Header: SPIs, next payload 33 (SA), version 2.0, exchange 34, initiator, message 0, length.
 const SA_INIT: [u8; 420] = concat(&[
-    &[
-        0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 33, 0x20, 34, 8, 0, 0, 0, 0, 0, 0, 1, 0xa4,
-    ],
+    &[0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 33, 0x20, 34, 8, 0, 0, 0, 0, 0, 0, 1, 0xa4],
     // Security association, then 34 (key exchange): one proposal of nine transforms for IKE.
     &[34, 0, 0, 92, 0, 0, 0, 88, 1, 1, 0, 9],
     &[3, 0, 0, 12, 1, 0, 0, 12, 0x80, 14, 1, 0], // AES-CBC, 256 bits
@@ -67,45 +65,31 @@ const NAT_SA_INIT: [u8; 424] = concat(&[&NON_ESP_MARKER, &SA_INIT]);
 
 /// Header: cookies, next payload 1 (SA), version 1.0, main mode, no flags, message 0, length.
 const MAIN_MODE: [u8; 116] = concat(&[
-    &[
-        0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0x10, 2, 0, 0, 0, 0, 0, 0, 0, 0, 116,
-    ],
+    &[0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0x10, 2, 0, 0, 0, 0, 0, 0, 0, 0, 116],
     // Security association: IPsec DOI, identity only; one ISAKMP proposal of two transforms.
     &[0, 0, 0, 88, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 76, 1, 1, 0, 2],
     // AES of 128 bits, SHA-1, pre-shared key, group 14, 28,800 seconds.
-    &[
-        3, 0, 0, 36, 1, 1, 0, 0, 0x80, 1, 0, 7, 0x80, 14, 0, 128, 0x80, 2, 0, 2,
-    ],
-    &[
-        0x80, 3, 0, 1, 0x80, 4, 0, 14, 0x80, 11, 0, 1, 0x80, 12, 0x70, 0x80,
-    ],
+    &[3, 0, 0, 36, 1, 1, 0, 0, 0x80, 1, 0, 7, 0x80, 14, 0, 128, 0x80, 2, 0, 2],
+    &[0x80, 3, 0, 1, 0x80, 4, 0, 14, 0x80, 11, 0, 1, 0x80, 12, 0x70, 0x80],
     // 3DES, SHA-1, pre-shared key, group 2, 28,800 seconds.
     &[0, 0, 0, 32, 2, 1, 0, 0, 0x80, 1, 0, 5, 0x80, 2, 0, 2],
-    &[
-        0x80, 3, 0, 1, 0x80, 4, 0, 2, 0x80, 11, 0, 1, 0x80, 12, 0x70, 0x80,
-    ],
+    &[0x80, 3, 0, 1, 0x80, 4, 0, 2, 0x80, 11, 0, 1, 0x80, 12, 0x70, 0x80],
 ]);
 
 /// The initiator's SPI must not be zero (RFC 7296 §2.6).
 const fn spi(cookie: u64) -> [u8; 8] {
-    if cookie == 0 {
-        1_u64.to_be_bytes()
-    } else {
-        cookie.to_be_bytes()
-    }
+    if cookie == 0 { 1_u64.to_be_bytes() } else { cookie.to_be_bytes() }
 }
 
 fn patch(payload: &mut [u8], at: usize, cookie: u64) {
     put(payload, at, spi(cookie));
 }
 
-fn check(reply: &[u8], at: usize, cookie: u64) -> EchoCheck {
-    let (Some(initiator), Some(responder), Some([_, version, exchange, flags, ..])) = (
-        get::<8>(reply, at),
-        get::<8>(reply, at + 8),
-        get::<12>(reply, at + 16),
-    ) else {
-        return EchoCheck::Unknown;
+fn check(reply: &[u8], at: usize, cookie: u64) -> Echo {
+    let (Some(initiator), Some(responder), Some([_, version, exchange, flags, ..])) =
+        (get::<8>(reply, at), get::<8>(reply, at + 8), get::<12>(reply, at + 16))
+    else {
+        return Echo::Unknown;
     };
     // What tells an answer from our own request come back.
     let answers = match version >> 4 {
@@ -113,11 +97,7 @@ fn check(reply: &[u8], at: usize, cookie: u64) -> EchoCheck {
         1 => exchange == INFORMATIONAL_V1 || responder != [0; 8],
         _ => false,
     };
-    if answers {
-        EchoCheck::of(initiator == spi(cookie))
-    } else {
-        EchoCheck::Unknown
-    }
+    if answers { judge(initiator == spi(cookie)) } else { Echo::Unknown }
 }
 
 #[cfg(test)]
@@ -150,11 +130,7 @@ mod tests {
         let mut count = 0;
         while !rest.is_empty() {
             let len = usize::from(u16::from_be_bytes([rest[2], rest[3]]));
-            assert_eq!(
-                rest[0] == 0,
-                rest.len() == len,
-                "only the last is marked as last"
-            );
+            assert_eq!(rest[0] == 0, rest.len() == len, "only the last is marked as last");
             rest = &rest[len..];
             count += 1;
         }

@@ -1,7 +1,7 @@
 //! Kerberos.
 
-use super::field::{concat, contains, hex, put};
-use super::{EchoCheck, ReplyPort, UdpProbe};
+use super::field::{concat, confirmed_if, contains, hex, put};
+use super::{Echo, ReplyPort, UdpProbe};
 
 /// An `AS-REQ` for a realm that can't exist (RFC 6761 §6.4): the answer is a small `KRB-ERROR`,
 /// and no principal's counter of failures moves.
@@ -33,8 +33,8 @@ fn patch(payload: &mut [u8], cookie: u64) {
 }
 
 /// A `KRB-ERROR` names the server that was asked for.
-fn check(reply: &[u8], cookie: u64) -> EchoCheck {
-    EchoCheck::if_found(reply.starts_with(&[KRB_ERROR]) && contains(reply, &hex(cookie)))
+fn check(reply: &[u8], cookie: u64) -> Echo {
+    confirmed_if(reply.starts_with(&[KRB_ERROR]) && contains(reply, &hex(cookie)))
 }
 
 /// Application tag 30, constructed.
@@ -53,8 +53,6 @@ mod tests {
 
     #[test]
     fn the_servers_name_comes_back() {
-        round_trip(&KERBEROS, |request| {
-            [&[KRB_ERROR, 0x60], &request[80..125]].concat()
-        });
+        round_trip(&KERBEROS, |request| [&[KRB_ERROR, 0x60], &request[80..125]].concat());
     }
 }

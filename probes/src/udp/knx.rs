@@ -20,13 +20,7 @@ mod tests {
     #[test]
     fn lengths_add_up() {
         let request = KNX.template();
-        assert_eq!(
-            usize::from(u16::from_be_bytes([request[4], request[5]])),
-            request.len()
-        );
-        assert_eq!(
-            usize::from(request[0]) + usize::from(request[6]),
-            request.len()
-        );
+        assert_eq!(usize::from(u16::from_be_bytes([request[4], request[5]])), request.len());
+        assert_eq!(usize::from(request[0]) + usize::from(request[6]), request.len());
     }
 }

@@ -1,7 +1,7 @@
 //! The Layer Two Tunnelling Protocol.
 
-use super::field::{get, low16, put};
-use super::{EchoCheck, ReplyPort, UdpProbe};
+use super::field::{get, judge, low16, put};
+use super::{Echo, ReplyPort, UdpProbe};
 
 /// Start-Control-Connection-Request; the answer is addressed to the tunnel id that we assign.
 pub(super) static L2TP: UdpProbe = UdpProbe {
@@ -31,13 +31,13 @@ fn patch(payload: &mut [u8], cookie: u64) {
     put(payload, ASSIGNED_AT, tunnel(cookie));
 }
 
-fn check(reply: &[u8], cookie: u64) -> EchoCheck {
+fn check(reply: &[u8], cookie: u64) -> Echo {
     match get::<6>(reply, 0) {
         // A control message (type and length bits) of version 2.
         Some([flags, version, _, _, a, b]) if flags & 0xc0 == 0xc0 && version & 0x0f == 2 => {
-            EchoCheck::of([a, b] == tunnel(cookie))
+            judge([a, b] == tunnel(cookie))
         }
-        _ => EchoCheck::Unknown,
+        _ => Echo::Unknown,
     }
 }
 
@@ -49,10 +49,7 @@ mod tests {
     #[test]
     fn attribute_value_pairs_fill_the_message() {
         let message = L2TP.template();
-        assert_eq!(
-            usize::from(u16::from_be_bytes([message[2], message[3]])),
-            message.len()
-        );
+        assert_eq!(usize::from(u16::from_be_bytes([message[2], message[3]])), message.len());
         let mut rest = &message[12..];
         let mut kinds = Vec::new();
         while !rest.is_empty() {
@@ -66,12 +63,7 @@ mod tests {
     #[test]
     fn the_assigned_tunnel_comes_back() {
         round_trip(&L2TP, |request| {
-            [
-                &[0xc8, 2, 0, 12],
-                &request[ASSIGNED_AT..],
-                &[0, 0, 0, 0, 0, 1],
-            ]
-            .concat()
+            [&[0xc8, 2, 0, 12], &request[ASSIGNED_AT..], &[0, 0, 0, 0, 0, 1]].concat()
         });
     }
 }

@@ -1,7 +1,7 @@
 //! memcached over UDP.
 
-use super::field::{get, is_at, low16, put};
-use super::{EchoCheck, ReplyPort, UdpProbe};
+use super::field::{get, is_at, judge, low16, put};
+use super::{Echo, ReplyPort, UdpProbe};
 
 /// `version`, the smallest of its answers: memcached must never be made to amplify.
 pub(super) static MEMCACHED: UdpProbe = UdpProbe {
@@ -20,18 +20,13 @@ fn patch(payload: &mut [u8], cookie: u64) {
     put(payload, 0, low16(cookie));
 }
 
-fn check(reply: &[u8], cookie: u64) -> EchoCheck {
-    let text = [
-        b"VERSION ".as_slice(),
-        b"ERROR",
-        b"CLIENT_ERROR",
-        b"SERVER_ERROR",
-    ];
+fn check(reply: &[u8], cookie: u64) -> Echo {
+    let text = [b"VERSION ".as_slice(), b"ERROR", b"CLIENT_ERROR", b"SERVER_ERROR"];
     match get::<2>(reply, 0) {
         Some(id) if text.iter().any(|word| is_at(reply, HEADER_LEN, word)) => {
-            EchoCheck::of(id == low16(cookie))
+            judge(id == low16(cookie))
         }
-        _ => EchoCheck::Unknown,
+        _ => Echo::Unknown,
     }
 }
 

@@ -79,39 +79,11 @@ mod ws_discovery;
 /// The X Display Manager Control Protocol.
 mod xdmcp;
 
+pub use portolan_core::udp::Echo;
+use portolan_core::udp::UdpPayloads;
+
 /// Longest template, octets: what fits an Ethernet frame beneath IPv6 with room to spare.
 pub const UDP_PAYLOAD_LEN_MAX: usize = 1_232;
-
-/// Whether a reply carries the cookie of the request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum EchoCheck {
-    /// It does: the reply answers our request.
-    Confirmed,
-    /// The reply is well formed for the protocol and carries another value: it is not for us.
-    Contradicted,
-    /// It can't be told: the protocol hands nothing back, or this is another protocol's reply.
-    Unknown,
-}
-
-impl EchoCheck {
-    /// The verdict on a field that was found.
-    const fn of(same: bool) -> Self {
-        if same {
-            Self::Confirmed
-        } else {
-            Self::Contradicted
-        }
-    }
-
-    /// The verdict where only a match says anything.
-    const fn if_found(found: bool) -> Self {
-        if found {
-            Self::Confirmed
-        } else {
-            Self::Unknown
-        }
-    }
-}
 
 /// From which port of the host the reply comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -137,7 +109,7 @@ pub struct UdpProbe {
     pub reply_port: ReplyPort,
     template: &'static [u8],
     patch: fn(&mut [u8], u64),
-    check: fn(&[u8], u64) -> EchoCheck,
+    check: fn(&[u8], u64) -> Echo,
 }
 
 impl UdpProbe {
@@ -156,7 +128,7 @@ impl UdpProbe {
     }
 
     /// Whether `reply`, a UDP payload, hands `cookie` back.
-    pub fn check(&self, reply: &[u8], cookie: u64) -> EchoCheck {
+    pub fn check(&self, reply: &[u8], cookie: u64) -> Echo {
         (self.check)(reply, cookie)
     }
 }
@@ -188,6 +160,28 @@ pub fn udp_probes(port: u16) -> &'static [&'static UdpProbe] {
 /// The ports for which there is a probe, rising.
 pub fn udp_probe_ports() -> impl Iterator<Item = u16> {
     by_port::ports()
+}
+
+/// The first probe of each port, as the engine asks for it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct UsualPayloads;
+
+impl UdpPayloads for UsualPayloads {
+    fn template(&self, port: u16) -> &[u8] {
+        udp_probe(port).template()
+    }
+
+    fn patch(&self, port: u16, payload: &mut [u8], cookie: u64) {
+        udp_probe(port).patch(payload, cookie);
+    }
+
+    fn check(&self, port: u16, reply: &[u8], cookie: u64) -> Echo {
+        udp_probe(port).check(reply, cookie)
+    }
+
+    fn answers_from_elsewhere(&self, port: u16) -> bool {
+        udp_probe(port).reply_port == ReplyPort::Any
+    }
 }
 
 #[cfg(test)]

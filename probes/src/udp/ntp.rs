@@ -1,7 +1,7 @@
 //! The Network Time Protocol.
 
-use super::field::{get, put};
-use super::{EchoCheck, ReplyPort, UdpProbe};
+use super::field::{get, judge, put};
+use super::{Echo, ReplyPort, UdpProbe};
 
 /// A client's request, version 4: leap 0, mode 3, everything else zero but the transmit timestamp.
 pub(super) static NTP: UdpProbe = UdpProbe {
@@ -28,13 +28,13 @@ fn patch(payload: &mut [u8], cookie: u64) {
     put(payload, TRANSMIT_AT, cookie.to_be_bytes());
 }
 
-fn check(reply: &[u8], cookie: u64) -> EchoCheck {
+fn check(reply: &[u8], cookie: u64) -> Echo {
     match (reply.first(), get::<8>(reply, ORIGIN_AT)) {
         // Mode 4 is a server's.
         (Some(first), Some(origin)) if first & 7 == 4 && reply.len() >= LEN => {
-            EchoCheck::of(origin == cookie.to_be_bytes())
+            judge(origin == cookie.to_be_bytes())
         }
-        _ => EchoCheck::Unknown,
+        _ => Echo::Unknown,
     }
 }
 

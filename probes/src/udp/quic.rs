@@ -1,7 +1,7 @@
 //! QUIC.
 
-use super::field::{concat, get, is_at, put};
-use super::{EchoCheck, ReplyPort, UdpProbe};
+use super::field::{concat, get, is_at, judge, put};
+use super::{Echo, ReplyPort, UdpProbe};
 
 /// A long header of a version that is reserved to be unknown, padded to 1,200 octets: the server
 /// must answer with Version Negotiation, some thirty octets, and keeps no state.
@@ -31,17 +31,17 @@ fn patch(payload: &mut [u8], cookie: u64) {
     put(payload, SOURCE_ID_AT, cookie.to_be_bytes());
 }
 
-fn check(reply: &[u8], cookie: u64) -> EchoCheck {
+fn check(reply: &[u8], cookie: u64) -> Echo {
     let negotiates =
         reply.first().is_some_and(|first| first & 0x80 != 0) && is_at(reply, 1, &[0, 0, 0, 0]);
     if !negotiates {
-        return EchoCheck::Unknown;
+        return Echo::Unknown;
     }
     // Each of our ids comes back as the other one.
     let ours = |at| {
         get::<9>(reply, at).is_some_and(|[len, id @ ..]| len == 8 && id == cookie.to_be_bytes())
     };
-    EchoCheck::of(ours(DESTINATION_ID_AT - 1) && ours(SOURCE_ID_AT - 1))
+    judge(ours(DESTINATION_ID_AT - 1) && ours(SOURCE_ID_AT - 1))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The Routing Information Protocol.
 
-use super::field::{get, low32, put};
-use super::{EchoCheck, ReplyPort, UdpProbe};
+use super::field::{confirmed_if, get, low32, put};
+use super::{Echo, ReplyPort, UdpProbe};
 
 /// A request for one documentation network, 192.0.2.0/24: never for the whole table.
 ///
@@ -21,9 +21,9 @@ fn patch(payload: &mut [u8], cookie: u64) {
     put(payload, NEXT_HOP_AT, low32(cookie));
 }
 
-fn check(reply: &[u8], cookie: u64) -> EchoCheck {
+fn check(reply: &[u8], cookie: u64) -> Echo {
     let found = reply.starts_with(&[2]) && get(reply, NEXT_HOP_AT) == Some(low32(cookie));
-    EchoCheck::if_found(found)
+    confirmed_if(found)
 }
 
 #[cfg(test)]

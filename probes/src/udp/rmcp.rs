@@ -1,7 +1,7 @@
 //! Remote Management Control (IPMI's carrier).
 
-use super::field::{get, low8, put};
-use super::{EchoCheck, ReplyPort, UdpProbe};
+use super::field::{get, judge, low8, put};
+use super::{Echo, ReplyPort, UdpProbe};
 
 /// ASF presence ping, which every baseboard controller answers with a pong of 28 octets.
 pub(super) static RMCP: UdpProbe = UdpProbe {
@@ -24,10 +24,10 @@ fn patch(payload: &mut [u8], cookie: u64) {
     put(payload, TAG_AT, [tag(cookie)]);
 }
 
-fn check(reply: &[u8], cookie: u64) -> EchoCheck {
+fn check(reply: &[u8], cookie: u64) -> Echo {
     match get::<10>(reply, 0) {
-        Some([6, _, _, 6, 0, 0, 0x11, 0xbe, 0x40, found]) => EchoCheck::of(found == tag(cookie)),
-        _ => EchoCheck::Unknown,
+        Some([6, _, _, 6, 0, 0, 0x11, 0xbe, 0x40, found]) => judge(found == tag(cookie)),
+        _ => Echo::Unknown,
     }
 }
 

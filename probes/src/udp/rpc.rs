@@ -1,7 +1,7 @@
 //! ONC RPC: the port mapper and NFS.
 
-use super::field::{get, low32, put};
-use super::{EchoCheck, ReplyPort, UdpProbe};
+use super::field::{get, judge, low32, put};
+use super::{Echo, ReplyPort, UdpProbe};
 
 /// The port mapper's null procedure, which does nothing and says so.
 pub(super) static PORTMAP: UdpProbe = UdpProbe {
@@ -38,10 +38,10 @@ fn patch(payload: &mut [u8], cookie: u64) {
     put(payload, 0, low32(cookie));
 }
 
-fn check(reply: &[u8], cookie: u64) -> EchoCheck {
+fn check(reply: &[u8], cookie: u64) -> Echo {
     match (get::<4>(reply, 0), get::<4>(reply, 4)) {
-        (Some(id), Some([0, 0, 0, 1])) => EchoCheck::of(id == low32(cookie)),
-        _ => EchoCheck::Unknown,
+        (Some(id), Some([0, 0, 0, 1])) => judge(id == low32(cookie)),
+        _ => Echo::Unknown,
     }
 }
 
@@ -64,8 +64,6 @@ mod tests {
 
     #[test]
     fn the_transaction_id_comes_back() {
-        round_trip(&PORTMAP, |request| {
-            [&request[..4], &[0, 0, 0, 1], &[0; 16]].concat()
-        });
+        round_trip(&PORTMAP, |request| [&request[..4], &[0, 0, 0, 1], &[0; 16]].concat());
     }
 }

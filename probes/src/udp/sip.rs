@@ -1,7 +1,7 @@
 //! The Session Initiation Protocol.
 
-use super::field::{concat, contains, hex, put};
-use super::{EchoCheck, ReplyPort, UdpProbe};
+use super::field::{concat, contains, hex, judge, put};
+use super::{Echo, ReplyPort, UdpProbe};
 
 /// `OPTIONS` with `Max-Forwards: 0`, so that whoever receives it answers and nobody passes it on.
 pub(super) static SIP: UdpProbe = UdpProbe {
@@ -34,12 +34,12 @@ fn patch(payload: &mut [u8], cookie: u64) {
     }
 }
 
-fn check(reply: &[u8], cookie: u64) -> EchoCheck {
+fn check(reply: &[u8], cookie: u64) -> Echo {
     if !reply.starts_with(b"SIP/2.0 ") {
-        return EchoCheck::Unknown;
+        return Echo::Unknown;
     }
     // Via, From and Call-ID are all copied (§8.2.6.2); one of them is proof enough.
-    EchoCheck::of(contains(reply, &hex(cookie)))
+    judge(contains(reply, &hex(cookie)))
 }
 
 #[cfg(test)]
@@ -52,19 +52,8 @@ mod tests {
         let text = str::from_utf8(&TEMPLATE).unwrap();
         assert!(text.ends_with("\r\n\r\n"));
         assert_eq!(text.matches("\r\n").count(), text.matches('\n').count());
-        for name in [
-            "Via",
-            "Max-Forwards",
-            "From",
-            "To",
-            "Call-ID",
-            "CSeq",
-            "Content-Length",
-        ] {
-            let lines = text
-                .lines()
-                .filter(|l| l.starts_with(&format!("{name}: ")))
-                .count();
+        for name in ["Via", "Max-Forwards", "From", "To", "Call-ID", "CSeq", "Content-Length"] {
+            let lines = text.lines().filter(|l| l.starts_with(&format!("{name}: "))).count();
             assert_eq!(lines, 1, "{name}");
         }
         assert!(text.contains(";branch=z9hG4bK0000000000000000\r\n"));

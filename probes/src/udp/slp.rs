@@ -1,7 +1,7 @@
 //! The Service Location Protocol.
 
-use super::field::{get, low16, put};
-use super::{EchoCheck, ReplyPort, UdpProbe};
+use super::field::{get, judge, low16, put};
+use super::{Echo, ReplyPort, UdpProbe};
 
 /// Which types of service there are: the shortest of its lists.
 pub(super) static SLP: UdpProbe = UdpProbe {
@@ -19,11 +19,11 @@ fn patch(payload: &mut [u8], cookie: u64) {
     put(payload, XID_AT, low16(cookie));
 }
 
-fn check(reply: &[u8], cookie: u64) -> EchoCheck {
+fn check(reply: &[u8], cookie: u64) -> Echo {
     match get::<2>(reply, XID_AT) {
         // Version 2, service type reply.
-        Some(id) if reply.starts_with(&[2, 10]) => EchoCheck::of(id == low16(cookie)),
-        _ => EchoCheck::Unknown,
+        Some(id) if reply.starts_with(&[2, 10]) => judge(id == low16(cookie)),
+        _ => Echo::Unknown,
     }
 }
 
@@ -39,8 +39,6 @@ mod tests {
 
     #[test]
     fn the_transaction_id_comes_back() {
-        round_trip(&SLP, |request| {
-            [&[2, 10, 0, 0, 20], &request[5..16], &[0, 0, 0, 0]].concat()
-        });
+        round_trip(&SLP, |request| [&[2, 10, 0, 0, 20], &request[5..16], &[0, 0, 0, 0]].concat());
     }
 }

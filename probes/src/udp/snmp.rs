@@ -1,7 +1,7 @@
 //! Simple Network Management, versions 1 and 3.
 
-use super::field::{ber30, put};
-use super::{EchoCheck, ReplyPort, UdpProbe, ber};
+use super::field::{ber30, judge, put};
+use super::{Echo, ReplyPort, UdpProbe, ber};
 
 /// `sysDescr.0` of the community `public`, in version 1, which every agent that has communities
 /// speaks.
@@ -44,8 +44,8 @@ fn patch_v3(payload: &mut [u8], cookie: u64) {
     }
 }
 
-fn check(reply: &[u8], cookie: u64) -> EchoCheck {
-    id(reply).map_or(EchoCheck::Unknown, |id| EchoCheck::of(id == ber30(cookie)))
+fn check(reply: &[u8], cookie: u64) -> Echo {
+    id(reply).map_or(Echo::Unknown, |id| judge(id == ber30(cookie)))
 }
 
 /// The id of a message that an agent sent: request-id of a response, or version 3's msgID.
@@ -93,7 +93,7 @@ mod tests {
         let mut reply = vec![0x30, 0x82, 0, 0x2b, 2, 0x81, 1, 0];
         reply.extend_from_slice(&SNMP_V1.template()[5..]);
         reply[16] = GET_RESPONSE;
-        assert_eq!(SNMP_V1.check(&reply, 0), EchoCheck::Confirmed);
-        assert_eq!(SNMP_V1.check(&reply, 1), EchoCheck::Contradicted);
+        assert_eq!(SNMP_V1.check(&reply, 0), Echo::Confirmed);
+        assert_eq!(SNMP_V1.check(&reply, 1), Echo::Contradicted);
     }
 }

@@ -24,10 +24,8 @@ mod tests {
     fn the_search_has_its_headers() {
         let text = str::from_utf8(SSDP.template()).unwrap();
         let lines: Vec<&str> = text.split("\r\n").collect();
-        let names: Vec<_> = lines
-            .iter()
-            .filter_map(|line| Some(line.split_once(": ")?.0))
-            .collect();
+        let names: Vec<_> =
+            lines.iter().filter_map(|line| Some(line.split_once(": ")?.0)).collect();
         assert_eq!(lines[0], "M-SEARCH * HTTP/1.1");
         assert_eq!(names, ["HOST", "MAN", "ST"]);
         assert!(text.ends_with("\r\n\r\n"));

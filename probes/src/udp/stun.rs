@@ -1,7 +1,7 @@
 //! Session Traversal Utilities for NAT.
 
-use super::field::{get, is_at, low32, put};
-use super::{EchoCheck, ReplyPort, UdpProbe};
+use super::field::{get, is_at, judge, low32, put};
+use super::{Echo, ReplyPort, UdpProbe};
 
 /// A Binding request without attributes.
 pub(super) static STUN: UdpProbe = UdpProbe {
@@ -21,16 +21,16 @@ fn patch(payload: &mut [u8], cookie: u64) {
     put(payload, TRANSACTION_ID_AT + 8, low32(cookie));
 }
 
-fn check(reply: &[u8], cookie: u64) -> EchoCheck {
+fn check(reply: &[u8], cookie: u64) -> Echo {
     let answers = reply.starts_with(&[1, 1]) || reply.starts_with(&[1, 0x11]);
     match get::<12>(reply, TRANSACTION_ID_AT) {
         Some(id) if answers && is_at(reply, MAGIC_AT, &[0x21, 0x12, 0xa4, 0x42]) => {
             let mut expected = [0; 12];
             put(&mut expected, 0, cookie.to_be_bytes());
             put(&mut expected, 8, low32(cookie));
-            EchoCheck::of(id == expected)
+            judge(id == expected)
         }
-        _ => EchoCheck::Unknown,
+        _ => Echo::Unknown,
     }
 }
 

@@ -22,10 +22,7 @@ mod tests {
         let text = str::from_utf8(SYSLOG.template()).unwrap();
         let fields: Vec<&str> = text.splitn(8, ' ').collect();
         // Facility 5, syslog itself; severity 7, debug.
-        assert_eq!(
-            fields,
-            ["<47>1", "-", "-", "portolan", "-", "-", "-", "port probe"]
-        );
+        assert_eq!(fields, ["<47>1", "-", "-", "portolan", "-", "-", "-", "port probe"]);
         assert_eq!((47 / 8, 47 % 8), (5, 7));
     }
 }

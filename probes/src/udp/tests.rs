@@ -9,18 +9,10 @@ use super::*;
 pub(super) fn round_trip(probe: &UdpProbe, answer: impl Fn(&[u8]) -> Vec<u8>) {
     for cookie in [0, 1, 0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210, u64::MAX] {
         let reply = answer(&patched(probe, cookie));
-        assert_eq!(
-            probe.check(&reply, cookie),
-            EchoCheck::Confirmed,
-            "{cookie:#x}: {reply:x?}"
-        );
+        assert_eq!(probe.check(&reply, cookie), Echo::Confirmed, "{cookie:#x}: {reply:x?}");
         // A cookie that differs in every narrow field as well.
         let other = cookie ^ 0x5555_5555_5555_5555;
-        assert_ne!(
-            probe.check(&reply, other),
-            EchoCheck::Confirmed,
-            "{cookie:#x}: {reply:x?}"
-        );
+        assert_ne!(probe.check(&reply, other), Echo::Confirmed, "{cookie:#x}: {reply:x?}");
     }
 }
 
@@ -31,11 +23,8 @@ fn patched(probe: &UdpProbe, cookie: u64) -> Vec<u8> {
 }
 
 fn all() -> Vec<&'static UdpProbe> {
-    let mut all: Vec<&UdpProbe> = udp_probe_ports()
-        .flat_map(udp_probes)
-        .copied()
-        .chain([&EMPTY])
-        .collect();
+    let mut all: Vec<&UdpProbe> =
+        udp_probe_ports().flat_map(udp_probes).copied().chain([&EMPTY]).collect();
     all.sort_by_key(|probe| std::ptr::from_ref(*probe));
     all.dedup_by_key(|probe| std::ptr::from_ref(*probe));
     all
@@ -45,11 +34,7 @@ fn all() -> Vec<&'static UdpProbe> {
 fn templates_are_the_payload_of_cookie_zero() {
     for probe in all() {
         assert_eq!(patched(probe, 0), probe.template(), "{}", probe.name);
-        assert!(
-            probe.template().len() <= UDP_PAYLOAD_LEN_MAX,
-            "{}",
-            probe.name
-        );
+        assert!(probe.template().len() <= UDP_PAYLOAD_LEN_MAX, "{}", probe.name);
         assert!(!probe.source.is_empty(), "{}", probe.name);
     }
 }
@@ -82,6 +67,19 @@ fn the_usual_services_are_there() {
     assert_eq!(udp_probe(1).template(), b"");
 }
 
+#[test]
+fn the_engine_sees_the_first_probe_of_a_port() {
+    let payloads = UsualPayloads;
+    let mut payload = payloads.template(53).to_vec();
+    payloads.patch(53, &mut payload, 0x1234);
+    assert_eq!(payload[..2], [0x12, 0x34]);
+    payload[2] |= 0x80;
+    assert_eq!(payloads.check(53, &payload, 0x1234), Echo::Confirmed);
+    assert_eq!(payloads.check(53, &payload, 0x1235), Echo::Contradicted);
+    assert!(payloads.answers_from_elsewhere(69) && !payloads.answers_from_elsewhere(53));
+    assert_eq!(payloads.template(1), b"");
+}
+
 /// A host that reflects datagrams confirms nothing, but for the echo service whose job it is, and
 /// SNMP version 3 whose report has the request's shape.
 #[test]
@@ -90,12 +88,7 @@ fn reflections_do_not_confirm() {
         let cookie = 0x0123_4567_89ab_cdef;
         let verdict = probe.check(&patched(probe, cookie), cookie);
         let v3 = probe.source.starts_with("RFC 3412");
-        assert_eq!(
-            verdict == EchoCheck::Confirmed,
-            probe.name == "echo" || v3,
-            "{}",
-            probe.name
-        );
+        assert_eq!(verdict == Echo::Confirmed, probe.name == "echo" || v3, "{}", probe.name);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The Trivial File Transfer Protocol.
 
-use super::field::{concat, contains, hex, put};
-use super::{EchoCheck, ReplyPort, UdpProbe};
+use super::field::{concat, confirmed_if, contains, hex, put};
+use super::{Echo, ReplyPort, UdpProbe};
 
 /// A read request for a file that is nowhere: the answer is one small error, from a fresh port.
 pub(super) static TFTP: UdpProbe = UdpProbe {
@@ -21,8 +21,8 @@ fn patch(payload: &mut [u8], cookie: u64) {
 }
 
 /// Some servers quote the file's name in the error.
-fn check(reply: &[u8], cookie: u64) -> EchoCheck {
-    EchoCheck::if_found(reply.starts_with(&[0, 5]) && contains(reply, &hex(cookie)))
+fn check(reply: &[u8], cookie: u64) -> Echo {
+    confirmed_if(reply.starts_with(&[0, 5]) && contains(reply, &hex(cookie)))
 }
 
 #[cfg(test)]
@@ -35,20 +35,12 @@ mod tests {
         let (opcode, strings) = TEMPLATE.split_at(2);
         assert_eq!(opcode, [0, 1]);
         let strings: Vec<_> = strings.split(|octet| *octet == 0).collect();
-        assert_eq!(
-            strings,
-            [b"portolan-0000000000000000".as_slice(), b"octet", b""]
-        );
+        assert_eq!(strings, [b"portolan-0000000000000000".as_slice(), b"octet", b""]);
     }
 
     #[test]
     fn a_quoted_name_confirms() {
-        round_trip(&TFTP, |request| {
-            [b"\0\x05\0\x01no ", &request[2..27], b"\0"].concat()
-        });
-        assert_eq!(
-            TFTP.check(b"\0\x05\0\x01File not found\0", 0),
-            EchoCheck::Unknown
-        );
+        round_trip(&TFTP, |request| [b"\0\x05\0\x01no ", &request[2..27], b"\0"].concat());
+        assert_eq!(TFTP.check(b"\0\x05\0\x01File not found\0", 0), Echo::Unknown);
     }
 }

@@ -1,7 +1,7 @@
 //! Web Services Dynamic Discovery.
 
-use super::field::{concat, contains, hex, put};
-use super::{EchoCheck, ReplyPort, UdpProbe};
+use super::field::{concat, contains, hex, judge, put};
+use super::{Echo, ReplyPort, UdpProbe};
 
 /// `Probe` for any target service; the answer relates to our message's UUID.
 pub(super) static WS_DISCOVERY: UdpProbe = UdpProbe {
@@ -37,11 +37,11 @@ fn patch(payload: &mut [u8], cookie: u64) {
     put(payload, HEAD.len(), uuid(cookie));
 }
 
-fn check(reply: &[u8], cookie: u64) -> EchoCheck {
+fn check(reply: &[u8], cookie: u64) -> Echo {
     if contains(reply, b"ProbeMatches") {
-        EchoCheck::of(contains(reply, &uuid(cookie)))
+        judge(contains(reply, &uuid(cookie)))
     } else {
-        EchoCheck::Unknown
+        Echo::Unknown
     }
 }
 
@@ -69,12 +69,7 @@ mod tests {
     fn the_uuid_comes_back() {
         round_trip(&WS_DISCOVERY, |request| {
             let uuid = &request[HEAD.len()..HEAD.len() + 36];
-            [
-                b"<a:RelatesTo>urn:uuid:",
-                uuid,
-                b"</a:RelatesTo><d:ProbeMatches/>",
-            ]
-            .concat()
+            [b"<a:RelatesTo>urn:uuid:", uuid, b"</a:RelatesTo><d:ProbeMatches/>"].concat()
         });
     }
 }
