@@ -1,0 +1,314 @@
+//! A lab of real packets: two network namespaces with a virtual cable between them, made by the
+//! test for itself, without root and without any external program.
+//!
+//! ```text
+//! near (where the test runs)                  far (a kernel stack that answers)
+//! near0 10.77.0.1/16  fd00:77::1/64 ───────── far0 10.77.0.2/16  fd00:77::2/64
+//!                                   (relay)   every address of 10.78.0.0/15, fd00:78::/64
+//! ```
+//!
+//! A test wraps its body in [`lab_test!`](crate::lab_test): the body then runs in a child process
+//! that is root of its own user and network namespace. Inside, [`Lab::builder`] lays the cable.
+
+use std::io::{self, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::unix::fs::MetadataExt as _;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use ipnetwork::IpNetwork;
+use netlink_packet_route::route::RouteType;
+
+use crate::sys;
+
+/// Every frame that arrives, recorded.
+mod capture;
+/// Network namespaces and threads in them.
+mod namespace;
+/// Interfaces, addresses and routes.
+mod netlink;
+/// Loss and delay on the cable.
+mod relay;
+/// What answers on the far side.
+mod service;
+
+pub use capture::{Capture, Captured};
+pub use namespace::{Namespace, sysctl};
+pub use relay::RelayOptions;
+pub use service::{UdpEcho, listen_tcp};
+
+use netlink::{Rtnl, VethEnd};
+use relay::Relay;
+
+/// The interface on the near side.
+pub const NEAR_INTERFACE: &str = "near0";
+/// The interface on the far side.
+pub const FAR_INTERFACE: &str = "far0";
+/// Its hardware address.
+pub const NEAR_MAC: [u8; 6] = [2, 0, 0, 0, 0x77, 1];
+/// Its hardware address.
+pub const FAR_MAC: [u8; 6] = [2, 0, 0, 0, 0x77, 2];
+/// The near side's address; the link's prefix is /16.
+pub const NEAR_V4: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
+/// The far side's address on the link.
+pub const FAR_V4: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
+/// The near side's IPv6 address; the link's prefix is /64.
+pub const NEAR_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x77, 0, 0, 0, 0, 0, 1);
+/// The far side's IPv6 address on the link.
+pub const FAR_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x77, 0, 0, 0, 0, 0, 2);
+
+/// Names the test whose body runs in the child process.
+const VARIABLE: &str = "PORTOLAN_LAB";
+
+/// Runs the body of a `#[test]` in a child process that is root of fresh user and network
+/// namespaces.
+///
+/// ```ignore
+/// #[test]
+/// fn the_far_side_answers() {
+///     portolan_simnet::lab_test!(the_far_side_answers, {
+///         let lab = portolan_simnet::lab::Lab::builder().build().unwrap();
+///         // …
+///     });
+/// }
+/// ```
+#[macro_export]
+macro_rules! lab_test {
+    ($name:ident, $body:block) => {
+        $crate::lab::enter(concat!(module_path!(), "::", stringify!($name)), || $body)
+    };
+}
+
+/// Runs `body` as the test called `path` (as `module_path!` has it) in namespaces of its own.
+///
+/// In the test process this starts the child and reports its outcome; in the child it runs the
+/// body. Where the kernel refuses namespaces, one loud line is written and the test passes, unless
+/// the environment says `CI=true`.
+///
+/// # Panics
+/// When the body does, with its output; when namespaces are refused under `CI=true`.
+pub fn enter(path: &str, body: impl FnOnce()) {
+    let name = path.split_once("::").map_or(path, |(_, name)| name);
+    if std::env::var(VARIABLE).is_ok_and(|running| running == name) {
+        body();
+        return;
+    }
+    let child = std::env::current_exe().and_then(|exe| {
+        let mut command = Command::new(exe);
+        command.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(VARIABLE, name);
+        spawn_in_namespaces(&mut command)
+    });
+    let output = match child {
+        Ok(output) => output,
+        Err(error) => {
+            let line = format!("LAB NOT AVAILABLE: {name} did not run: {error}");
+            assert!(!std::env::var("CI").is_ok_and(|ci| ci == "true"), "{line}");
+            // Past the test harness's capture: this must be read.
+            let _told = writeln!(io::stderr(), "{line}");
+            return;
+        }
+    };
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let ran = stdout.contains("1 passed");
+    assert!(
+        output.status.success() && ran,
+        "{name} failed in the lab ({})\n{stdout}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// Runs `command` to its end as root of fresh user and network namespaces.
+///
+/// # Errors
+/// When the kernel refuses the namespaces, or the program can't be started.
+pub fn spawn_in_namespaces(command: &mut Command) -> io::Result<std::process::Output> {
+    let own = std::fs::metadata("/proc/self")?;
+    sys::in_new_namespaces(command, own.uid(), own.gid());
+    command.output()
+}
+
+/// Whether this kernel lets us make a lab.
+pub fn lab_available() -> bool {
+    spawn_in_namespaces(Command::new("/proc/self/exe").arg("--help")).is_ok()
+}
+
+/// How the lab is to be.
+#[derive(Debug, Clone, Default)]
+pub struct LabBuilder {
+    relay: Option<RelayOptions>,
+    silent: Vec<IpNetwork>,
+    rejected: Vec<IpNetwork>,
+}
+
+impl LabBuilder {
+    /// The cable passes through a relay that loses and delays.
+    #[must_use]
+    pub const fn relay(mut self, options: RelayOptions) -> Self {
+        self.relay = Some(options);
+        self
+    }
+
+    /// The far side drops what is for `net` without a word.
+    #[must_use]
+    pub fn silent(mut self, net: IpNetwork) -> Self {
+        self.silent.push(net);
+        self
+    }
+
+    /// The far side answers what is for `net` with ICMP "administratively prohibited".
+    ///
+    /// Over IPv4 Linux sends some five of these at once to one host, and then one a second.
+    #[must_use]
+    pub fn rejected(mut self, net: IpNetwork) -> Self {
+        self.rejected.push(net);
+        self
+    }
+
+    /// Lays the cable and waits until both sides may speak.
+    ///
+    /// # Errors
+    /// When the kernel refuses a part of it; most likely the caller is not in
+    /// [`lab_test!`](crate::lab_test).
+    pub fn build(self) -> io::Result<Lab> {
+        let near = Namespace::current()?;
+        let far = Namespace::create()?;
+        quiet()?;
+        far.run(quiet)?;
+        let near_end = VethEnd { name: NEAR_INTERFACE, mac: NEAR_MAC, namespace: &near };
+        let far_end = VethEnd { name: FAR_INTERFACE, mac: FAR_MAC, namespace: &far };
+        let relay = match self.relay {
+            None => {
+                Rtnl::open()?.add_veth(&near_end, &far_end)?;
+                None
+            }
+            Some(options) => Some(Relay::start(options, &near_end, &far_end)?),
+        };
+        if relay.is_some() {
+            sys::disable_checksum_offload(NEAR_INTERFACE)?;
+            far.run(|| sys::disable_checksum_offload(FAR_INTERFACE))?;
+        }
+        far.run(|| Rtnl::open()?.up(FAR_INTERFACE))?;
+        Rtnl::open()?.up(NEAR_INTERFACE)?;
+        far.run(|| far_side(&self))?;
+        near_side()?;
+        wait_ready()?;
+        far.run(wait_ready)?;
+        Ok(Lab { near, far, _relay: relay })
+    }
+}
+
+/// A lab; gone when dropped and the namespaces' sockets are closed.
+#[derive(Debug)]
+pub struct Lab {
+    near: Namespace,
+    far: Namespace,
+    _relay: Option<Relay>,
+}
+
+impl Lab {
+    /// A lab with a plain cable and a far side that answers.
+    pub fn builder() -> LabBuilder {
+        LabBuilder::default()
+    }
+
+    /// Runs `work` on the far side; see [`Namespace::run`].
+    ///
+    /// # Errors
+    /// What `work` returns.
+    pub fn far<T: Send>(&self, work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+        self.far.run(work)
+    }
+
+    /// The namespace that the test runs in.
+    pub const fn near_namespace(&self) -> &Namespace {
+        &self.near
+    }
+
+    /// Records every frame that arrives on the far side from now on.
+    ///
+    /// # Errors
+    /// When the kernel refuses the socket.
+    pub fn capture(&self) -> io::Result<Capture> {
+        self.far.run(|| Capture::start(FAR_INTERFACE))
+    }
+}
+
+/// Sets what a namespace must not do by itself, before it has interfaces.
+///
+/// Kernels differ in the switches they have and in who may turn them; a lab without some of them
+/// has more background traffic or lower ICMP limits, and works.
+fn quiet() -> io::Result<()> {
+    const SWITCHES: [(&str, &str); 15] = [
+        ("net/ipv6/conf/default/accept_dad", "0"),
+        ("net/ipv6/conf/all/accept_dad", "0"),
+        ("net/ipv6/conf/default/accept_ra", "0"),
+        ("net/ipv6/conf/default/router_solicitations", "0"),
+        ("net/ipv4/icmp_ratelimit", "0"),
+        ("net/ipv4/icmp_msgs_per_sec", "1000000"),
+        ("net/ipv4/icmp_msgs_burst", "1000000"),
+        ("net/ipv6/icmp/ratelimit", "0"),
+        ("net/ipv6/ip_nonlocal_bind", "1"),
+        ("net/ipv4/tcp_max_syn_backlog", "65536"),
+        ("net/ipv4/conf/all/rp_filter", "0"),
+        ("net/ipv4/conf/default/rp_filter", "0"),
+        ("net/ipv4/neigh/default/gc_thresh3", "131072"),
+        ("net/ipv4/neigh/default/unres_qlen_bytes", "4194304"),
+        ("net/ipv4/ip_local_port_range", "32768 60999"),
+    ];
+    for (name, value) in SWITCHES {
+        let _unset = sysctl(name, value);
+    }
+    Rtnl::open()?.up("lo")
+}
+
+fn far_side(plan: &LabBuilder) -> io::Result<()> {
+    let rtnl = Rtnl::open()?;
+    rtnl.add_address(FAR_INTERFACE, net(FAR_V4.into(), 16)?)?;
+    rtnl.add_address(FAR_INTERFACE, net(FAR_V6.into(), 64)?)?;
+    for text in ["10.78.0.0/15", "10.77.128.0/17", "fd00:78::/64"] {
+        let any = text.parse().map_err(io::Error::other)?;
+        rtnl.add_route(any, RouteType::Local, Some("lo"), None)?;
+    }
+    for net in &plan.silent {
+        rtnl.add_refusal(*net, RouteType::BlackHole)?;
+    }
+    for net in &plan.rejected {
+        rtnl.add_refusal(*net, RouteType::Prohibit)?;
+    }
+    if !plan.rejected.is_empty() {
+        sysctl("net/ipv4/ip_forward", "1")?;
+        sysctl("net/ipv6/conf/all/forwarding", "1")?;
+    }
+    Ok(())
+}
+
+fn near_side() -> io::Result<()> {
+    let rtnl = Rtnl::open()?;
+    rtnl.add_address(NEAR_INTERFACE, net(NEAR_V4.into(), 16)?)?;
+    rtnl.add_address(NEAR_INTERFACE, net(NEAR_V6.into(), 64)?)?;
+    for (text, gateway) in
+        [("10.78.0.0/15", IpAddr::V4(FAR_V4)), ("fd00:78::/64", IpAddr::V6(FAR_V6))]
+    {
+        let beyond = text.parse().map_err(io::Error::other)?;
+        rtnl.add_route(beyond, RouteType::Unicast, Some(NEAR_INTERFACE), Some(gateway))?;
+    }
+    Ok(())
+}
+
+fn net(addr: IpAddr, prefix: u8) -> io::Result<IpNetwork> {
+    IpNetwork::new(addr, prefix).map_err(io::Error::other)
+}
+
+/// Waits until no address is tentative, some seconds at most.
+fn wait_ready() -> io::Result<()> {
+    let rtnl = Rtnl::open()?;
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while !rtnl.addresses_ready()? {
+        if Instant::now() > deadline {
+            return Err(io::Error::other("an address of the lab stays tentative"));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}

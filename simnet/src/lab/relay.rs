@@ -1,0 +1,171 @@
+//! A relay in the middle of the cable that loses and delays, in a namespace of its own.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::namespace::{Namespace, sysctl};
+use super::netlink::{Rtnl, VethEnd};
+use crate::sys::{self, Outlet, Tap};
+
+/// What the relay does to frames, in each direction.
+///
+/// ARP and neighbour discovery pass unharmed: the link works, the path behind it loses.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct RelayOptions {
+    /// The part of the frames that is lost, 0 to 1.
+    pub loss: f64,
+    /// How long a frame is on its way.
+    pub delay: Duration,
+    /// Fixes which frames are lost.
+    pub seed: u64,
+}
+
+impl RelayOptions {
+    /// A relay that loses `loss` of the frames each way, chosen by `seed`.
+    pub const fn lossy(loss: f64, seed: u64) -> Self {
+        Self { loss, delay: Duration::ZERO, seed }
+    }
+
+    /// The same with `delay` each way.
+    #[must_use]
+    pub const fn delayed(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+}
+
+/// A running relay.
+#[derive(Debug)]
+pub(super) struct Relay {
+    stop: Arc<AtomicBool>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+const TO_NEAR: &str = "relay-near0";
+const TO_FAR: &str = "relay-far0";
+
+impl Relay {
+    /// Makes the relay's namespace and its two cables, and starts forwarding.
+    pub(super) fn start(
+        options: RelayOptions,
+        near: &VethEnd<'_>,
+        far: &VethEnd<'_>,
+    ) -> io::Result<Self> {
+        let middle = Namespace::create()?;
+        // The relay must not speak itself.
+        middle.run(|| {
+            let _no_ipv6 = sysctl("net/ipv6/conf/default/disable_ipv6", "1");
+            Ok(())
+        })?;
+        let end = |name, last| VethEnd { name, mac: [2, 0, 0, 0, 0x77, last], namespace: &middle };
+        let rtnl = Rtnl::open()?;
+        rtnl.add_veth(near, &end(TO_NEAR, 3))?;
+        rtnl.add_veth(&end(TO_FAR, 4), far)?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let workers = middle.run(|| {
+            let rtnl = Rtnl::open()?;
+            rtnl.up(TO_NEAR)?;
+            rtnl.up(TO_FAR)?;
+            let forward = |from, to, seed| {
+                let tap = Tap::open(sys::interface_index(from)?)?;
+                let out = Outlet::open(sys::interface_index(to)?)?;
+                let stop = Arc::clone(&stop);
+                let options = RelayOptions { seed, ..options };
+                Ok::<_, io::Error>(thread::spawn(move || run(tap, &out, options, &stop)))
+            };
+            Ok(vec![
+                forward(TO_NEAR, TO_FAR, options.seed)?,
+                forward(TO_FAR, TO_NEAR, !options.seed)?,
+            ])
+        })?;
+        Ok(Self { stop, workers })
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for worker in self.workers.drain(..) {
+            let _panicked = worker.join();
+        }
+    }
+}
+
+/// One direction.
+fn run(mut tap: Tap, out: &Outlet, options: RelayOptions, stop: &AtomicBool) {
+    let mut random = options.seed;
+    let mut under_way: VecDeque<(Instant, Vec<u8>)> = VecDeque::new();
+    while !stop.load(Ordering::Relaxed) {
+        let mut took = false;
+        while tap.next(&mut |frame| {
+            if is_address_resolution(frame) || uniform(&mut random) >= options.loss {
+                if options.delay.is_zero() {
+                    let _link_down = out.send(frame);
+                } else {
+                    under_way.push_back((Instant::now() + options.delay, frame.to_vec()));
+                }
+            }
+        }) {
+            took = true;
+            if !options.delay.is_zero() {
+                break;
+            }
+        }
+        while let Some((due, frame)) = under_way.front()
+            && *due <= Instant::now()
+        {
+            let _link_down = out.send(frame);
+            under_way.pop_front();
+        }
+        if !took {
+            let due = under_way.front().map(|(due, _)| *due);
+            let wait = due.map_or(IDLE, |due| due.saturating_duration_since(Instant::now()));
+            tap.wait(wait.min(IDLE));
+        }
+    }
+}
+
+/// How often a relay with nothing to do looks whether it should stop.
+const IDLE: Duration = Duration::from_millis(5);
+
+/// ARP, or an `ICMPv6` neighbour solicitation or advertisement.
+fn is_address_resolution(frame: &[u8]) -> bool {
+    let at = |index: usize| frame.get(index).copied().unwrap_or(0);
+    match (at(12), at(13)) {
+        (0x08, 0x06) => true,
+        (0x86, 0xdd) => at(20) == 58 && matches!(at(54), 133..=137),
+        _ => false,
+    }
+}
+
+/// A number in 0..1, by splitmix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number
+/// Generators", 2014).
+fn uniform(state: &mut u64) -> f64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^= mixed >> 31;
+    let high = u32::try_from(mixed >> 32).unwrap_or(0);
+    f64::from(high) / 4_294_967_296.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chance_is_uniform_and_repeats() {
+        let draw = |seed: u64| {
+            let mut state = seed;
+            (0..100_000).filter(|_| uniform(&mut state) < 0.02).count()
+        };
+        assert!((1_800..2_200).contains(&draw(7)));
+        assert_eq!(draw(7), draw(7));
+    }
+}

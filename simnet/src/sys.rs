@@ -1,0 +1,247 @@
+//! The kernel interface of the lab: every `unsafe` block of this crate is here.
+
+use std::ffi::CString;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// Makes `command` start as root of a user and network namespace of its own, and die with the
+/// calling thread.
+///
+/// Where user namespaces are refused, a network namespace alone is tried (that takes real root).
+pub(crate) fn in_new_namespaces(command: &mut Command, uid: u32, gid: u32) {
+    let uid_map = format!("0 {uid} 1");
+    let gid_map = format!("0 {gid} 1");
+    let enter = move || -> io::Result<()> {
+        // SAFETY: prctl and unshare take integers only.
+        check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) })?;
+        // SAFETY: as above; the forked child has one thread, as a new user namespace demands.
+        if check(unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNET) }).is_ok() {
+            fs::write("/proc/self/setgroups", "deny")?;
+            fs::write("/proc/self/uid_map", &uid_map)?;
+            return fs::write("/proc/self/gid_map", &gid_map);
+        }
+        // SAFETY: as above.
+        check(unsafe { libc::unshare(libc::CLONE_NEWNET) })
+    };
+    // SAFETY: between fork and exec the closure makes system calls alone; its strings were
+    // formatted before, and paths this short are not copied to the heap.
+    unsafe { command.pre_exec(enter) };
+}
+
+/// Moves the calling thread into a new network namespace.
+pub(crate) fn unshare_network() -> io::Result<()> {
+    // SAFETY: takes an integer, affects the calling thread's namespace only.
+    check(unsafe { libc::unshare(libc::CLONE_NEWNET) })
+}
+
+/// Moves the calling thread into the network namespace `namespace`.
+pub(crate) fn enter_network(namespace: &File) -> io::Result<()> {
+    // SAFETY: the descriptor is open across the call.
+    check(unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) })
+}
+
+/// Lets `interface` compute checksums in software, before its frames are seen by anyone.
+pub(crate) fn disable_checksum_offload(interface: &str) -> io::Result<()> {
+    #[repr(C)]
+    struct EthtoolValue {
+        command: u32,
+        data: u32,
+    }
+    #[repr(C)]
+    struct Request {
+        name: [u8; libc::IFNAMSIZ],
+        value: *mut EthtoolValue,
+        rest: [u8; 16],
+    }
+    const SIOCETHTOOL: libc::Ioctl = 0x8946;
+    const ETHTOOL_STXCSUM: u32 = 0x17;
+    let mut value = EthtoolValue { command: ETHTOOL_STXCSUM, data: 0 };
+    let mut request = Request { name: [0; libc::IFNAMSIZ], value: &raw mut value, rest: [0; 16] };
+    for (to, from) in request.name.iter_mut().zip(interface.bytes().take(libc::IFNAMSIZ - 1)) {
+        *to = from;
+    }
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0")?;
+    // SAFETY: `request` is an `ifreq` (16 octets of name, then a union as long as 24) whose
+    // pointer is valid across the call.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL, &raw mut request) })
+}
+
+/// The index of `interface` in the calling thread's network namespace.
+pub(crate) fn interface_index(interface: &str) -> io::Result<u32> {
+    let name = CString::new(interface)?;
+    // SAFETY: the name ends in zero and lives across the call.
+    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
+    if index == 0 { Err(io::Error::last_os_error()) } else { Ok(index) }
+}
+
+/// A packet socket on one interface with a large ring of slots: what arrives there is seen even
+/// if the reader is late. Frames that this namespace sends through the interface are not seen.
+pub(crate) struct Tap {
+    socket: OwnedFd,
+    base: NonNull<u8>,
+    next: usize,
+}
+
+/// Octets in a slot: a header, and the frame up to the rest.
+const SLOT_LEN: usize = 2_048;
+/// Slots in the ring.
+const SLOT_COUNT: usize = 16_384;
+const MAP_LEN: usize = SLOT_LEN * SLOT_COUNT;
+const STATUS_USER: u32 = 1;
+
+// SAFETY: the mapping belongs to this value alone and is used through `&mut self` only.
+unsafe impl Send for Tap {}
+
+impl Tap {
+    /// Opens it on the interface with index `interface` of the calling thread's namespace.
+    pub(crate) fn open(interface: u32) -> io::Result<Self> {
+        let socket = packet_socket()?;
+        set_packet_option(&socket, libc::PACKET_VERSION, &1_i32)?;
+        set_packet_option(&socket, 23, &1_i32)?;
+        let request = libc::tpacket_req {
+            tp_block_size: 1 << 20,
+            tp_block_nr: u32::try_from(MAP_LEN >> 20).unwrap_or(1),
+            tp_frame_size: u32::try_from(SLOT_LEN).unwrap_or(1),
+            tp_frame_nr: u32::try_from(SLOT_COUNT).unwrap_or(1),
+        };
+        set_packet_option(&socket, libc::PACKET_RX_RING, &request)?;
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let fd = socket.as_raw_fd();
+        // SAFETY: a fresh mapping, of the length of the ring just made.
+        let base = unsafe {
+            libc::mmap(std::ptr::null_mut(), MAP_LEN, protection, libc::MAP_SHARED, fd, 0)
+        };
+        let base = NonNull::new(base.cast::<u8>())
+            .filter(|base| base.as_ptr().cast() != libc::MAP_FAILED)
+            .ok_or_else(io::Error::last_os_error)?;
+        let tap = Self { socket, base, next: 0 };
+        bind(&tap.socket, interface, libc::ETH_P_ALL)?;
+        Ok(tap)
+    }
+
+    /// Hands the next frame to `handler`; `false` when there is none.
+    pub(crate) fn next(&mut self, handler: &mut dyn FnMut(&[u8])) -> bool {
+        // SAFETY: `next` is below SLOT_COUNT: the slot is inside the mapping.
+        let slot = unsafe { self.base.add(self.next * SLOT_LEN) };
+        // SAFETY: the status word is the first of the slot, aligned, and accessed on our side
+        // through this atomic alone.
+        let status = unsafe { AtomicU32::from_ptr(slot.cast().as_ptr()) };
+        if status.load(Ordering::Acquire) & STATUS_USER == 0 {
+            return false;
+        }
+        // SAFETY: the slot is ours until its status is reset below.
+        let octets = unsafe { std::slice::from_raw_parts(slot.as_ptr(), SLOT_LEN) };
+        let captured = octets.get(8..).and_then(|o| o.first_chunk()).copied();
+        let offset = octets.get(12..).and_then(|o| o.first_chunk()).copied();
+        let len = usize::try_from(u32::from_ne_bytes(captured.unwrap_or_default())).unwrap_or(0);
+        let start = usize::from(u16::from_ne_bytes(offset.unwrap_or_default()));
+        let rest = octets.get(start..).unwrap_or_default();
+        handler(rest.get(..len).unwrap_or(rest));
+        status.store(0, Ordering::Release);
+        self.next = (self.next + 1) % SLOT_COUNT;
+        true
+    }
+
+    /// Waits until a frame is there, at most `timeout`.
+    pub(crate) fn wait(&self, timeout: Duration) {
+        let mut entry =
+            libc::pollfd { fd: self.socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        let limit = libc::timespec {
+            tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(1),
+            tv_nsec: libc::c_long::from(timeout.subsec_nanos()),
+        };
+        // SAFETY: `entry` and `limit` live across the call; a null mask leaves the mask alone.
+        unsafe { libc::ppoll(&raw mut entry, 1, &raw const limit, std::ptr::null()) };
+    }
+
+    /// Frames lost for want of a slot since this was last asked.
+    pub(crate) fn take_drops(&self) -> io::Result<u32> {
+        let mut stats = [0_u32; 2];
+        let mut len = socklen_of::<[u32; 2]>();
+        // SAFETY: `stats` is writable for `len` octets; both live across the call.
+        check(unsafe {
+            libc::getsockopt(
+                self.socket.as_raw_fd(),
+                libc::SOL_PACKET,
+                libc::PACKET_STATISTICS,
+                (&raw mut stats).cast(),
+                &raw mut len,
+            )
+        })?;
+        let [_, drops] = stats;
+        Ok(drops)
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        // SAFETY: the mapping was made with this base and length, and nothing borrows from it.
+        unsafe { libc::munmap(self.base.as_ptr().cast(), MAP_LEN) };
+    }
+}
+
+/// A packet socket that sends through one interface and receives nothing.
+pub(crate) struct Outlet(OwnedFd);
+
+impl Outlet {
+    /// Opens it on the interface with index `interface` of the calling thread's namespace.
+    pub(crate) fn open(interface: u32) -> io::Result<Self> {
+        let socket = packet_socket()?;
+        bind(&socket, interface, 0)?;
+        Ok(Self(socket))
+    }
+
+    /// Sends `frame` out of the interface.
+    pub(crate) fn send(&self, frame: &[u8]) -> io::Result<()> {
+        let (fd, data) = (self.0.as_raw_fd(), frame.as_ptr().cast());
+        // SAFETY: the frame lives across the call, of the length given.
+        let sent = unsafe { libc::send(fd, data, frame.len(), 0) };
+        if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+}
+
+/// A packet socket that is bound to nothing yet.
+fn packet_socket() -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
+    // SAFETY: takes integers only.
+    let fd = unsafe { libc::socket(libc::AF_PACKET, kind, 0) };
+    check(fd)?;
+    // SAFETY: the descriptor is new and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn bind(socket: &OwnedFd, interface: u32, protocol: libc::c_int) -> io::Result<()> {
+    let address = libc::sockaddr_ll {
+        sll_family: 17,
+        sll_protocol: u16::try_from(protocol).unwrap_or(0).to_be(),
+        sll_ifindex: libc::c_int::try_from(interface).unwrap_or(0),
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 0,
+        sll_addr: [0; 8],
+    };
+    let len = socklen_of::<libc::sockaddr_ll>();
+    // SAFETY: the address is whole and lives across the call, of the length given.
+    check(unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), len) })
+}
+
+fn set_packet_option<T>(socket: &OwnedFd, name: libc::c_int, value: &T) -> io::Result<()> {
+    let (fd, len) = (socket.as_raw_fd(), socklen_of::<T>());
+    let value = std::ptr::from_ref(value).cast();
+    // SAFETY: `value` is whole and lives across the call, of the length given.
+    check(unsafe { libc::setsockopt(fd, libc::SOL_PACKET, name, value, len) })
+}
+
+fn socklen_of<T>() -> libc::socklen_t {
+    libc::socklen_t::try_from(size_of::<T>()).unwrap_or(0)
+}
+
+fn check(returned: libc::c_int) -> io::Result<()> {
+    if returned < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
