@@ -6,6 +6,8 @@ mod args;
 mod commands;
 /// The two streams that people read.
 mod console;
+/// The engine.
+mod engine;
 /// How a run ends.
 mod exit;
 /// What is written about one endpoint.
@@ -22,8 +24,6 @@ mod progress;
 mod report;
 /// Rows of a list.
 mod rows;
-/// Names of ports, and the usual ones.
-mod services;
 /// Interrupts.
 mod signals;
 /// The store as commands use it.

@@ -9,7 +9,6 @@ use portolan_store::{
 
 use crate::args::store::FilterArgs;
 use crate::exit::{Exit, Failure};
-use crate::services;
 use crate::targets::{self, NameRules};
 
 /// Rows that are read from the store at once.
@@ -113,7 +112,7 @@ pub(crate) fn filter(args: &FilterArgs) -> Result<Filter, Failure> {
         )?)
     };
     let ports = args.ports.as_deref().map(|text| {
-        let spec = PortSpec::parse(text, &services::lookup);
+        let spec = PortSpec::parse(text, &portolan_fingerprints::lookup);
         spec.map_err(|e| Failure::usage(format_args!("--ports: {e}")))
     });
     let ports = ports

@@ -67,7 +67,7 @@ pub(crate) struct ScanArgs {
     pub(crate) rate: Option<Rate>,
     /// Further probes to what has not answered
     #[arg(long, value_name = "N", default_value_t = 2, alias = "max-retries")]
-    #[arg(value_parser = clap::value_parser!(u8).range(0..=20), help_heading = PACE)]
+    #[arg(value_parser = clap::value_parser!(u8).range(0..=15), help_heading = PACE)]
     pub(crate) retries: u8,
     /// Seconds to wait for late answers [default: as long as they come]
     #[arg(long, value_name = "SECONDS", alias = "wait", help_heading = PACE)]

@@ -14,6 +14,8 @@ mod export;
 mod import;
 /// Manual pages.
 mod man;
+/// One scan.
+pub(crate) mod scan;
 
 use crate::args::Command;
 use crate::exit::{Exit, Failure};
@@ -24,6 +26,7 @@ use crate::exit::{Exit, Failure};
 /// What went wrong, with its exit code.
 pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
     match command {
+        Command::Scan(args) => scan::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Expected(args) => expected::run(args),
         Command::Import(args) => import::run(&args),

@@ -8,7 +8,6 @@ use portolan_core::{HostObservation, Transport};
 use super::{Choices, End, Header, ResultWriter, Sink, escape};
 use crate::finding::{Finding, rfc3339};
 use crate::ledger::{Listed, Portrait};
-use crate::services;
 
 /// The writer: by host, so everything is written at the end.
 pub(super) struct Grepable {
@@ -93,7 +92,7 @@ fn field(transport: Transport, port: u16, listed: &Listed<'_>) -> String {
     let service = listed.finding.and_then(|f| f.service.as_ref());
     let name = service
         .map(|s| s.name.as_str())
-        .or_else(|| services::name_of(transport, port));
+        .or_else(|| portolan_fingerprints::name_of(transport, port));
     let version = service.map(|s| [s.product.as_deref(), s.version.as_deref()]);
     let version: Vec<&str> = version.into_iter().flatten().flatten().collect();
     let name = escape::grepable(name.unwrap_or_default());

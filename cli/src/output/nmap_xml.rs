@@ -11,7 +11,6 @@ use portolan_store::ServiceRecord;
 use super::{Choices, End, Header, ResultWriter, Sink, escape};
 use crate::finding::Finding;
 use crate::ledger::{HostEntry, Listed, Portrait, Summed};
-use crate::services;
 
 /// Silent hosts that are listed as down, as `nmap -v` does: readers learn from it what was asked.
 /// Beyond that a scan of a large network would be all silence.
@@ -193,7 +192,7 @@ fn port_element(text: &mut String, transport: Transport, port: u16, listed: &Lis
     match listed.finding.and_then(|f| f.service.as_ref()) {
         Some(service) => service_element(text, service),
         None => {
-            if let Some(name) = services::name_of(transport, port) {
+            if let Some(name) = portolan_fingerprints::name_of(transport, port) {
                 let name = escape::xml(name);
                 let _ = write!(
                     text,

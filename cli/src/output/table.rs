@@ -6,7 +6,6 @@ use portolan_core::{HostObservation, PortState};
 
 use super::{Choices, End, Header, ResultWriter, Sink, escape};
 use crate::finding::Finding;
-use crate::services;
 
 /// The table writer.
 pub(super) struct Table {
@@ -68,7 +67,7 @@ impl ResultWriter for Table {
             }
             // The registry's name for the port, which says nothing of who answers there.
             None => {
-                let name = services::name_of(endpoint.transport, endpoint.port);
+                let name = portolan_fingerprints::name_of(endpoint.transport, endpoint.port);
                 (
                     name.map(|n| format!("({n})")).unwrap_or_default(),
                     seen.reason.to_string(),

@@ -1,0 +1,251 @@
+//! `portolan scan`: one scan, from flags to results.
+
+/// From flags to what the engine is asked to do.
+pub(crate) mod request;
+/// Runs the engine and hands its events over.
+pub(crate) mod run;
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use portolan_core::ScanEvent;
+use portolan_core::target::TargetSet;
+use portolan_store::{ScanReport, SiteName, Store};
+
+use crate::args::ScanArgs;
+use crate::args::scan::Format;
+use crate::engine::{Cancel, Checkpoint, Scan, ScanOutcome};
+use crate::exit::{Exit, Failure, OrFail as _};
+use crate::finding::{self, Finding};
+use crate::ledger::Ledger;
+use crate::output::{End, Header, Outputs};
+use crate::progress::Bar;
+use crate::{console, report, signals, store};
+use request::Request;
+
+/// Scans.
+///
+/// # Errors
+/// What went wrong, with its exit code; results up to then are written.
+pub(crate) fn run(args: &ScanArgs) -> Result<Exit, Failure> {
+    if args.identify {
+        return Err(Failure::usage("-sV: services can't be identified yet; leave it out"));
+    }
+    let site = store::site(&args.out.site)?;
+    let mut request = match &args.resume {
+        Some(file) => resumed(file)?,
+        None => request::from_flags(args)?,
+    };
+    if args.dry_run {
+        return dry_run(request, args.out.format);
+    }
+    let started = finding::now();
+    let checkpoint = args.checkpoint.clone().or_else(|| args.resume.clone());
+    let checkpoint = checkpoint
+        .unwrap_or_else(|| PathBuf::from(format!("portolan-{}.resume", started.as_seconds())));
+    request.options.checkpoint = Some(checkpoint.clone());
+
+    let header = Header {
+        command_line: command_line(std::env::args_os()),
+        started,
+        site: site.to_string(),
+        targets: request.targets.clone(),
+        connect: request.options.kinds.connect,
+        hosts_only: request.targets.is_empty(),
+    };
+    let scan = run::plan(&request)?;
+    let store = args.out.data.as_deref().map(store::open).transpose()?;
+    let terminal = io::stdout().is_terminal();
+    let outputs = Outputs::open(&args.out, terminal, store.is_some())?;
+    let cancel = Cancel::default();
+    let on_interrupt = cancel.clone();
+    signals::on_interrupt(move || on_interrupt.cancel())?;
+
+    let mut session = Session { outputs, bar: Bar::new(), written: Ok(()) };
+    session.outputs.begin(&header)?;
+    let outcome = run::events(scan, &cancel, |event| session.take(event, &cancel));
+    session.bar.clear();
+    let outcome = outcome?;
+    let finished = finding::now();
+    let end = End {
+        stats: &outcome.stats,
+        complete: outcome.complete,
+        asked: &outcome.asked,
+        finished,
+        ledger: &Ledger::default(),
+    };
+    let Session { outputs, written, .. } = session;
+    let ledger = outputs.end(end);
+    written?;
+    let ledger = ledger?;
+    notes(&outcome, terminal || args.out.format == Some(Format::Table));
+    keep_checkpoint(&checkpoint, outcome.checkpoint.as_ref().filter(|_| !outcome.complete))?;
+    if let (Some(store), Some(ledger)) = (store, ledger) {
+        let about = report::About {
+            site: site.clone(),
+            name: None,
+            started,
+            finished,
+            asked: &outcome.asked,
+            complete: outcome.complete,
+            stats: &outcome.stats,
+        };
+        let report = report::report(about, &ledger);
+        commit(&store, report, &site, &request, &cancel)?;
+    }
+    Ok(if cancel.is_cancelled() { Exit::Interrupted } else { Exit::Done })
+}
+
+/// Where events go.
+struct Session {
+    outputs: Outputs,
+    bar: Bar,
+    written: Result<(), Failure>,
+}
+
+impl Session {
+    /// Takes an event; an output that fails ends the scan. `None`: nothing is waiting, so what is
+    /// held back is passed on.
+    fn take(&mut self, event: Option<ScanEvent>, cancel: &Cancel) {
+        if self.written.is_err() {
+            return;
+        }
+        let Self { outputs, bar, .. } = self;
+        let written = match event {
+            Some(ScanEvent::Endpoint(seen)) => outputs.finding(&Finding::from(seen)),
+            Some(ScanEvent::Host(host)) => outputs.host(&host),
+            Some(ScanEvent::Progress(progress)) => {
+                bar.show(&progress);
+                Ok(())
+            }
+            Some(ScanEvent::Warning(words)) => {
+                bar.warn(&words);
+                Ok(())
+            }
+            None => bar.aside(|| outputs.flush()),
+        };
+        if let Err(failure) = written {
+            cancel.cancel();
+            self.written = Err(failure);
+        }
+    }
+}
+
+/// What an interrupted scan left in `file`.
+fn resumed(file: &Path) -> Result<Request, Failure> {
+    let text = fs::read_to_string(file).or_fail(Exit::Io, file.display())?;
+    let checkpoint: Checkpoint = text.parse().or_fail(Exit::Usage, file.display())?;
+    run::resume(checkpoint)
+}
+
+/// Lists what would be sent, one endpoint a line.
+fn dry_run(request: Request, format: Option<Format>) -> Result<Exit, Failure> {
+    let scan = run::plan(&request)?;
+    let mut out = io::BufWriter::new(io::stdout());
+    for endpoint in scan.endpoints() {
+        if format == Some(Format::Ndjson) {
+            let (addr, proto, port) = (endpoint.addr, endpoint.transport, endpoint.port);
+            writeln!(out, r#"{{"addr":"{addr}","proto":"{proto}","port":{port}}}"#)?;
+        } else {
+            writeln!(out, "{endpoint}")?;
+        }
+    }
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+/// Leaves the checkpoint of a scan that is not complete, and no other.
+fn keep_checkpoint(file: &Path, left: Option<&Checkpoint>) -> Result<(), Failure> {
+    match left {
+        Some(checkpoint) => {
+            fs::write(file, checkpoint.to_string()).or_fail(Exit::Io, file.display())?;
+            let name = file.display();
+            console::say(&format!("to continue: portolan scan --resume {name}"));
+        }
+        None => match fs::remove_file(file) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                return Err(e).or_fail(Exit::Io, file.display());
+            }
+            _ => {}
+        },
+    }
+    Ok(())
+}
+
+/// What people should know once a scan has ended.
+fn notes(outcome: &ScanOutcome, for_people: bool) {
+    let stats = &outcome.stats;
+    if stats.kernel_drops > 0 {
+        console::warn(&format!(
+            "the kernel dropped {} frames before they could be read: a lower --rate hears more",
+            stats.kernel_drops
+        ));
+    }
+    if for_people {
+        let ended = if outcome.complete { "" } else { "interrupted: " };
+        console::say(&format!(
+            "{ended}{} open, {} closed, {} filtered, {} silent; {} of {} addresses up; {} probes \
+             in {:.1} s, {:.0}/s",
+            stats.open,
+            stats.closed,
+            stats.filtered,
+            stats.silent,
+            stats.hosts_up,
+            stats.targets,
+            stats.probes_sent,
+            stats.duration.as_secs_f64(),
+            stats.rate_pps()
+        ));
+    }
+}
+
+/// Asks again for what was open or expected and is not open now, then commits.
+fn commit(
+    store: &Store,
+    mut report: ScanReport,
+    site: &SiteName,
+    request: &Request,
+    cancel: &Cancel,
+) -> Result<(), Failure> {
+    let doubtful = store.unconfirmed(&report).map_err(store::fail)?;
+    if !doubtful.is_empty() && !cancel.is_cancelled() {
+        let again = Request {
+            targets: TargetSet::of_endpoints(&doubtful),
+            options: run::confirmation(&request.options),
+        };
+        report.absorb(run::collect(&again, site, None, cancel)?);
+    }
+    let id = store.commit_scan(&report).map_err(store::fail)?;
+    console::say(&format!("stored as scan {id}"));
+    Ok(())
+}
+
+/// The command line as a shell would take it.
+fn command_line(words: impl Iterator<Item = OsString>) -> String {
+    let plain = |w: &str| {
+        !w.is_empty() && w.chars().all(|c| c.is_alphanumeric() || "-_./:,+@%=!".contains(c))
+    };
+    let quoted = words.enumerate().map(|(i, word)| {
+        let word = word.to_string_lossy();
+        match word.as_ref() {
+            path if i == 0 => path.rsplit('/').next().unwrap_or(path).to_owned(),
+            w if plain(w) => w.to_owned(),
+            w => format!("'{}'", w.replace('\'', r"'\''")),
+        }
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_can_be_pasted_back() {
+        let words = ["/usr/bin/portolan", "scan", "10.0.0.*", "-p", "22,80", "it's"];
+        let line = command_line(words.into_iter().map(OsString::from));
+        assert_eq!(line, r"portolan scan '10.0.0.*' -p 22,80 'it'\''s'");
+    }
+}

@@ -1,0 +1,120 @@
+//! Runs the engine on its own thread and hands its events over.
+
+use std::sync::mpsc::{self, TryRecvError};
+use std::thread;
+
+use portolan_core::ScanEvent;
+use portolan_store::{ScanReport, SiteName};
+
+use super::request::Request;
+use crate::engine::{Cancel, Checkpoint, PlanError, Scan, ScanError, ScanOptions, ScanOutcome};
+use crate::exit::{Exit, Failure};
+use crate::finding::{self, Finding};
+use crate::ledger::Ledger;
+use crate::report;
+
+/// Events that may wait for a slow output before the engine does: some 20 MB.
+const EVENTS_WAITING_MAX: usize = 1 << 18;
+
+/// Plans what `request` asks for.
+///
+/// # Errors
+/// As the engine's, with the exit code.
+pub(crate) fn plan(request: &Request) -> Result<Scan, Failure> {
+    Scan::plan(request.targets.clone(), request.options.clone()).map_err(plan_failure)
+}
+
+/// What a checkpoint asks for.
+///
+/// # Errors
+/// It no longer makes sense.
+pub(crate) fn resume(checkpoint: Checkpoint) -> Result<Request, Failure> {
+    let _ = checkpoint;
+    Err(Failure::usage("not yet"))
+}
+
+/// How to ask again what seems to have gone: as before, unhurried, whole.
+pub(crate) fn confirmation(options: &ScanOptions) -> ScanOptions {
+    ScanOptions {
+        shard: crate::engine::Shard::default(),
+        seed: None,
+        checkpoint: None,
+        resume: None,
+        ..options.clone()
+    }
+}
+
+/// Runs `scan`; `take` gets its events in order on this thread, and `None` whenever none waits.
+///
+/// # Errors
+/// As the engine's, with the exit code.
+pub(crate) fn events(
+    scan: Scan,
+    cancel: &Cancel,
+    mut take: impl FnMut(Option<ScanEvent>),
+) -> Result<ScanOutcome, Failure> {
+    thread::scope(|scope| {
+        let (send, receive) = mpsc::sync_channel(EVENTS_WAITING_MAX);
+        let engine = thread::Builder::new().name("engine".to_owned()).spawn_scoped(scope, move || {
+            scan.run(cancel, &mut |event| {
+                // The receiver outlives the engine; were it gone, nobody would want the event.
+                let _ = send.send(event);
+            })
+        })?;
+        loop {
+            match receive.try_recv() {
+                Ok(event) => take(Some(event)),
+                Err(TryRecvError::Disconnected) => break,
+                Err(TryRecvError::Empty) => {
+                    take(None);
+                    let Ok(event) = receive.recv() else { break };
+                    take(Some(event));
+                }
+            }
+        }
+        take(None);
+        match engine.join() {
+            Ok(outcome) => outcome.map_err(scan_failure),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+/// Runs `request` and gathers a report of it.
+///
+/// # Errors
+/// As the engine's, with the exit code.
+pub(crate) fn collect(
+    request: &Request,
+    site: &SiteName,
+    name: Option<&str>,
+    cancel: &Cancel,
+) -> Result<ScanReport, Failure> {
+    let started = finding::now();
+    let scan = plan(request)?;
+    let mut ledger = Ledger::default();
+    let outcome = events(scan, cancel, |event| match event {
+        Some(ScanEvent::Endpoint(seen)) => ledger.add(&Finding::from(seen)),
+        Some(ScanEvent::Host(host)) => ledger.add_host(&host),
+        Some(ScanEvent::Warning(words)) => tracing::warn!(scan = name, "{words}"),
+        Some(ScanEvent::Progress(_)) | None => {}
+    })?;
+    let about = report::About {
+        site: site.clone(),
+        name: name.map(ToOwned::to_owned),
+        started,
+        finished: finding::now(),
+        asked: &outcome.asked,
+        complete: outcome.complete,
+        stats: &outcome.stats,
+    };
+    Ok(report::report(about, &ledger))
+}
+
+fn plan_failure(error: PlanError) -> Failure {
+    Failure::new(Exit::Usage, error)
+}
+
+fn scan_failure(error: ScanError) -> Failure {
+    Failure::new(Exit::Io, error)
+}
