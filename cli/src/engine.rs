@@ -11,24 +11,74 @@ use portolan_core::target::TargetSet;
 use portolan_core::{Endpoint, MacAddr, ScanEvent, ScanStats};
 
 #[derive(Debug, Clone, Default)]
-pub(crate) struct ScanKinds { pub(crate) syn: bool, pub(crate) udp: bool, pub(crate) connect: bool, pub(crate) discover: bool }
+pub(crate) struct ScanKinds {
+    pub(crate) syn: bool,
+    pub(crate) udp: bool,
+    pub(crate) connect: bool,
+    pub(crate) discover: bool,
+}
 #[derive(Debug, Clone, Default)]
-pub(crate) struct ScanOptions { pub(crate) kinds: ScanKinds, pub(crate) rate_pps: u32, pub(crate) retries: u8, pub(crate) cooldown: Option<Duration>, pub(crate) seed: Option<u64>, pub(crate) shard: Shard, pub(crate) interface: Option<String>, pub(crate) source_ip: Option<IpAddr>, pub(crate) source_ports: Option<(u16,u16)>, pub(crate) router_mac: Option<MacAddr>, pub(crate) threads: usize, pub(crate) checkpoint: Option<PathBuf>, pub(crate) resume: Option<Checkpoint> }
+pub(crate) struct ScanOptions {
+    pub(crate) kinds: ScanKinds,
+    pub(crate) rate_pps: u32,
+    pub(crate) retries: u8,
+    pub(crate) cooldown: Option<Duration>,
+    pub(crate) seed: Option<u64>,
+    pub(crate) shard: Shard,
+    pub(crate) interface: Option<String>,
+    pub(crate) source_ip: Option<IpAddr>,
+    pub(crate) source_ports: Option<(u16, u16)>,
+    pub(crate) router_mac: Option<MacAddr>,
+    pub(crate) threads: usize,
+    pub(crate) checkpoint: Option<PathBuf>,
+    pub(crate) resume: Option<Checkpoint>,
+}
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Cancel(Arc<AtomicBool>);
-impl Cancel { pub(crate) fn cancel(&self) { self.0.store(true, Ordering::Relaxed) } pub(crate) fn is_cancelled(&self) -> bool { self.0.load(Ordering::Relaxed) } }
+impl Cancel {
+    pub(crate) fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed)
+    }
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 #[derive(Debug, Clone)]
 pub(crate) struct Checkpoint;
-impl std::fmt::Display for Checkpoint { fn fmt(&self, _f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { Ok(()) } }
-impl std::str::FromStr for Checkpoint { type Err = PlanError; fn from_str(_s: &str) -> Result<Self, PlanError> { Err(PlanError) } }
+impl std::fmt::Display for Checkpoint {
+    fn fmt(&self, _f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        Ok(())
+    }
+}
+impl std::str::FromStr for Checkpoint {
+    type Err = PlanError;
+    fn from_str(_s: &str) -> Result<Self, PlanError> {
+        Err(PlanError)
+    }
+}
 #[derive(Debug, thiserror::Error)]
 #[error("no engine")]
 pub(crate) struct PlanError;
 pub(crate) type ScanError = PlanError;
-pub(crate) struct ScanOutcome { pub(crate) stats: ScanStats, pub(crate) complete: bool, pub(crate) asked: TargetSet, pub(crate) checkpoint: Option<Checkpoint> }
+pub(crate) struct ScanOutcome {
+    pub(crate) stats: ScanStats,
+    pub(crate) complete: bool,
+    pub(crate) asked: TargetSet,
+    pub(crate) checkpoint: Option<Checkpoint>,
+}
 pub(crate) struct Scan(TargetSet);
 impl Scan {
-    pub(crate) fn plan(targets: TargetSet, _options: ScanOptions) -> Result<Self, PlanError> { Ok(Self(targets)) }
-    pub(crate) fn endpoints(&self) -> impl Iterator<Item = Endpoint> + '_ { std::iter::empty() }
-    pub(crate) fn run(self, _cancel: &Cancel, _on_event: &mut dyn FnMut(ScanEvent)) -> Result<ScanOutcome, ScanError> { Err(PlanError) }
+    pub(crate) fn plan(targets: TargetSet, _options: ScanOptions) -> Result<Self, PlanError> {
+        Ok(Self(targets))
+    }
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = Endpoint> + '_ {
+        std::iter::empty()
+    }
+    pub(crate) fn run(
+        self,
+        _cancel: &Cancel,
+        _on_event: &mut dyn FnMut(ScanEvent),
+    ) -> Result<ScanOutcome, ScanError> {
+        Err(PlanError)
+    }
 }

@@ -57,26 +57,17 @@ pub(crate) struct Failure {
 impl Failure {
     /// Ends with `exit`.
     pub(crate) fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
-        Self {
-            exit,
-            error: error.into(),
-        }
+        Self { exit, error: error.into() }
     }
 
     /// A usage error in words.
     pub(crate) fn usage(message: impl Display) -> Self {
-        Self {
-            exit: Exit::Usage,
-            error: anyhow::anyhow!("{message}"),
-        }
+        Self { exit: Exit::Usage, error: anyhow::anyhow!("{message}") }
     }
 
     /// The error in words, with its code.
     pub(crate) fn message(exit: Exit, message: impl Display) -> Self {
-        Self {
-            exit,
-            error: anyhow::anyhow!("{message}"),
-        }
+        Self { exit, error: anyhow::anyhow!("{message}") }
     }
 
     /// Whether what was given is at fault, and not this host.
@@ -102,19 +93,13 @@ impl Display for Failure {
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        Self {
-            exit: Exit::Io,
-            error,
-        }
+        Self { exit: Exit::Io, error }
     }
 }
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self {
-            exit: Exit::Io,
-            error: error.into(),
-        }
+        Self { exit: Exit::Io, error: error.into() }
     }
 }
 
@@ -126,10 +111,7 @@ pub(crate) trait OrFail<T> {
 
 impl<T, E: StdError + Send + Sync + 'static> OrFail<T> for Result<T, E> {
     fn or_fail(self, exit: Exit, what: impl Display) -> Result<T, Failure> {
-        self.map_err(|e| Failure {
-            exit,
-            error: anyhow::Error::new(e).context(what.to_string()),
-        })
+        self.map_err(|e| Failure { exit, error: anyhow::Error::new(e).context(what.to_string()) })
     }
 }
 
@@ -137,11 +119,7 @@ impl<T, E: StdError + Send + Sync + 'static> OrFail<T> for Result<T, E> {
 pub(crate) fn of_clap(error: &clap::Error) -> Exit {
     // A closed stdout while printing help is nobody's error.
     let _ = error.print();
-    if error.use_stderr() {
-        Exit::Usage
-    } else {
-        Exit::Done
-    }
+    if error.use_stderr() { Exit::Usage } else { Exit::Done }
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -17,11 +17,7 @@ pub(crate) struct Finding {
 
 impl From<Observation> for Finding {
     fn from(seen: Observation) -> Self {
-        Self {
-            seen,
-            service: None,
-            banner: None,
-        }
+        Self { seen, service: None, banner: None }
     }
 }
 

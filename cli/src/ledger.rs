@@ -26,17 +26,14 @@ impl HostEntry {
     pub(crate) fn quiet(
         &self,
     ) -> impl Iterator<Item = ((Transport, PortState, Reason), PortSet)> + '_ {
-        self.quiet
-            .iter()
-            .map(|(key, ports)| (*key, ports.iter().copied().collect()))
+        self.quiet.iter().map(|(key, ports)| (*key, ports.iter().copied().collect()))
     }
 
     /// Every port of `transport` that answered.
     pub(crate) fn answered(&self, transport: Transport) -> PortSet {
         let told = self.told.keys().filter(|k| k.0 == transport).map(|k| k.1);
         let quiet = self.quiet.iter().filter(|(k, _)| k.0 == transport);
-        told.chain(quiet.flat_map(|(_, ports)| ports.iter().copied()))
-            .collect()
+        told.chain(quiet.flat_map(|(_, ports)| ports.iter().copied())).collect()
     }
 
     /// First and last answer.
@@ -79,10 +76,7 @@ impl Ledger {
             let key = (seen.endpoint.transport, seen.state, seen.reason);
             entry.quiet.entry(key).or_default().push(seen.endpoint.port);
         } else {
-            entry.told.insert(
-                (seen.endpoint.transport, seen.endpoint.port),
-                finding.clone(),
-            );
+            entry.told.insert((seen.endpoint.transport, seen.endpoint.port), finding.clone());
         }
     }
 }
@@ -90,15 +84,9 @@ impl Ledger {
 /// The ports of `transport` that `asked` holds for `addr`.
 pub(crate) fn asked_ports(asked: &TargetSet, addr: IpAddr, transport: Transport) -> PortSet {
     let blocks = asked.blocks().iter().filter(|b| b.addrs.contains(addr));
-    blocks
-        .filter_map(|b| b.ports(transport))
-        .fold(PortSet::new(), |all, ports| {
-            if all.is_empty() {
-                ports.clone()
-            } else {
-                all.union(ports)
-            }
-        })
+    blocks.filter_map(|b| b.ports(transport)).fold(PortSet::new(), |all, ports| {
+        if all.is_empty() { ports.clone() } else { all.union(ports) }
+    })
 }
 
 /// What silence means: nmap's reading of an unanswered probe.
@@ -156,48 +144,26 @@ impl<'a> Portrait<'a> {
             let Finding { seen, .. } = finding;
             if !open_only || seen.state == PortState::Open {
                 let (state, reason) = (seen.state, seen.reason);
-                listed.insert(
-                    *key,
-                    Listed {
-                        state,
-                        reason,
-                        finding: Some(finding),
-                    },
-                );
+                listed.insert(*key, Listed { state, reason, finding: Some(finding) });
             }
         }
         let mut summed: BTreeMap<PortState, Vec<Summed>> = BTreeMap::new();
         for ((transport, state, reason), ports) in host.quiet() {
-            summed.entry(state).or_default().push(Summed {
-                transport,
-                reason,
-                ports,
-            });
+            summed.entry(state).or_default().push(Summed { transport, reason, ports });
         }
         for transport in [Transport::Tcp, Transport::Udp] {
             let asked = asked_ports(asked, addr, transport);
             let ports = asked.difference(&host.answered(transport));
             if !ports.is_empty() {
-                let silent = Summed {
-                    transport,
-                    reason: Reason::NoResponse,
-                    ports,
-                };
-                summed
-                    .entry(silent_state(transport))
-                    .or_default()
-                    .push(silent);
+                let silent = Summed { transport, reason: Reason::NoResponse, ports };
+                summed.entry(silent_state(transport)).or_default().push(silent);
             }
         }
         if !open_only {
             summed.retain(|state, kinds| {
                 let few = kinds.iter().map(|k| k.ports.len()).sum::<usize>() <= LISTED_MAX;
                 for kind in kinds.iter().filter(|_| few) {
-                    let line = Listed {
-                        state: *state,
-                        reason: kind.reason,
-                        finding: None,
-                    };
+                    let line = Listed { state: *state, reason: kind.reason, finding: None };
                     listed.extend(kind.ports.iter().map(|p| ((kind.transport, p), line)));
                 }
                 !few

@@ -13,9 +13,7 @@ use crate::args::{LogArgs, LogFormat};
 pub(crate) fn start(args: &LogArgs, default: &str) -> Result<(), String> {
     let text = args.log_level.as_deref().unwrap_or(default);
     let filter = EnvFilter::try_new(text).map_err(|e| format!("--log-level {text:?}: {e}"))?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let colour = colour && io::IsTerminal::is_terminal(&io::stderr());
     match args.log_format {

@@ -46,11 +46,7 @@ impl Bar {
 
     /// Runs `write` with the bar out of the way of what it writes.
     pub(crate) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
-        if self.bar.is_hidden() {
-            write()
-        } else {
-            self.bar.suspend(write)
-        }
+        if self.bar.is_hidden() { write() } else { self.bar.suspend(write) }
     }
 
     /// Says a warning above the bar.
@@ -103,9 +99,6 @@ mod tests {
             elapsed: Duration::from_secs(2),
             ..Progress::default()
         };
-        assert_eq!(
-            words(&progress),
-            "pass 1 of 3, 500/s, 2 open, 7 replies, 4 s left"
-        );
+        assert_eq!(words(&progress), "pass 1 of 3, 500/s, 2 open, 7 replies, 4 s left");
     }
 }

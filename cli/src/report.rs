@@ -52,13 +52,11 @@ pub(crate) fn report(about: About<'_>, ledger: &Ledger) -> ScanReport {
             }
         }
         let closed = closed.into_iter();
-        report
-            .closed
-            .extend(closed.map(|(transport, ports)| HostPorts {
-                addr: *addr,
-                transport,
-                ports,
-            }));
+        report.closed.extend(closed.map(|(transport, ports)| HostPorts {
+            addr: *addr,
+            transport,
+            ports,
+        }));
     }
     report
 }
@@ -86,16 +84,7 @@ fn plain_state(
     finished: UnixTime,
 ) -> EndpointState {
     let at = host.times().map_or(finished, |(_, last)| last);
-    EndpointState {
-        endpoint,
-        state,
-        reason,
-        ttl: None,
-        rtt: None,
-        at,
-        service: None,
-        banner: None,
-    }
+    EndpointState { endpoint, state, reason, ttl: None, rtt: None, at, service: None, banner: None }
 }
 
 fn counters(stats: &ScanStats) -> ScanCounters {
@@ -107,11 +96,7 @@ fn counters(stats: &ScanStats) -> ScanCounters {
         filtered: stats.filtered.saturating_add(stats.silent),
         loss_estimate: stats.loss_estimate,
         coverage: stats.coverage,
-        rejected: stats
-            .rejected
-            .iter()
-            .map(|(why, n)| ((*why).to_owned(), *n))
-            .collect(),
+        rejected: stats.rejected.iter().map(|(why, n)| ((*why).to_owned(), *n)).collect(),
         kernel_drops: stats.kernel_drops,
     }
 }

@@ -22,19 +22,9 @@ impl Rows {
     /// Rows with `columns`; without `format`, a table on a terminal and NDJSON elsewhere.
     pub(crate) fn new(format: Option<RowFormat>, columns: &'static [&'static str]) -> Self {
         let terminal = io::stdout().is_terminal();
-        let usual = if terminal {
-            RowFormat::Table
-        } else {
-            RowFormat::Ndjson
-        };
+        let usual = if terminal { RowFormat::Table } else { RowFormat::Ndjson };
         let out = Box::new(io::BufWriter::new(io::stdout()));
-        Self {
-            out,
-            format: format.unwrap_or(usual),
-            columns,
-            cells: Vec::new(),
-            count: 0,
-        }
+        Self { out, format: format.unwrap_or(usual), columns, cells: Vec::new(), count: 0 }
     }
 
     /// Adds a row: its cells for people, its record for programs.

@@ -12,33 +12,26 @@ use crate::exit::Exit;
 /// # Errors
 /// The signal handlers can't be set.
 pub(crate) fn on_interrupt(first: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (mut interrupt, mut terminate) = {
         let _entered = runtime.enter();
-        (
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::terminate())?,
-        )
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
     };
-    std::thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(move || {
-            let mut next = || {
-                runtime.block_on(async {
-                    tokio::select! {
-                        _ = interrupt.recv() => {}
-                        _ = terminate.recv() => {}
-                    }
-                });
-            };
-            next();
-            console::say("stopping: interrupt again to stop at once");
-            first();
-            next();
-            leave();
-        })?;
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        let mut next = || {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+            });
+        };
+        next();
+        console::say("stopping: interrupt again to stop at once");
+        first();
+        next();
+        leave();
+    })?;
     Ok(())
 }
 

@@ -74,11 +74,7 @@ pub(crate) fn every<T>(
 ) -> Result<(), Failure> {
     let mut cursor: Option<Cursor> = None;
     loop {
-        let page = read(&PageRequest {
-            limit: PAGE_LEN,
-            cursor,
-        })
-        .map_err(fail)?;
+        let page = read(&PageRequest { limit: PAGE_LEN, cursor }).map_err(fail)?;
         page.items.into_iter().try_for_each(&mut take)?;
         cursor = page.next;
         if cursor.is_none() {
@@ -104,26 +100,13 @@ pub(crate) fn filter(args: &FilterArgs) -> Result<Filter, Failure> {
     let addrs: Option<AddrSet> = if args.addr.is_empty() {
         None
     } else {
-        Some(targets::gather(
-            "--addr",
-            &args.addr,
-            &none,
-            NameRules::EVERY,
-        )?)
+        Some(targets::gather("--addr", &args.addr, &none, NameRules::EVERY)?)
     };
     let ports = args.ports.as_deref().map(|text| {
         let spec = PortSpec::parse(text, &portolan_fingerprints::lookup);
         spec.map_err(|e| Failure::usage(format_args!("--ports: {e}")))
     });
-    let ports = ports
-        .transpose()?
-        .map(|spec| spec.any.union(&spec.tcp).union(&spec.udp));
+    let ports = ports.transpose()?.map(|spec| spec.any.union(&spec.tcp).union(&spec.udp));
     let site = args.site.as_deref().map(site).transpose()?;
-    Ok(Filter {
-        site,
-        addrs,
-        ports,
-        transport: args.proto,
-        states: args.state.clone(),
-    })
+    Ok(Filter { site, addrs, ports, transport: args.proto, states: args.state.clone() })
 }

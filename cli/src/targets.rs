@@ -26,11 +26,7 @@ pub(crate) struct NameRules {
 
 impl NameRules {
     /// Every address of a name: for exclusions.
-    pub(crate) const EVERY: Self = Self {
-        ipv4: false,
-        ipv6: false,
-        all: true,
-    };
+    pub(crate) const EVERY: Self = Self { ipv4: false, ipv6: false, all: true };
 }
 
 /// The addresses of `words` and of what `files` list, names resolved.
@@ -46,10 +42,7 @@ pub(crate) fn gather(
 ) -> Result<AddrSet, Failure> {
     let mut listed = Listed::default();
     for word in words {
-        listed.add(
-            word.parse()
-                .map_err(|e| Failure::usage(format_args!("{flag}: {e}")))?,
-        );
+        listed.add(word.parse().map_err(|e| Failure::usage(format_args!("{flag}: {e}")))?);
     }
     for file in files {
         read_file(file.as_ref(), &mut listed)?;
@@ -74,9 +67,7 @@ impl Listed {
     fn resolve(self, rules: NameRules) -> Result<AddrSet, Failure> {
         let mut found = AddrSet::from_iter(self.ranges);
         if !self.names.is_empty() {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             for name in &self.names {
                 found = found.union(&runtime.block_on(look_up(name, rules))?);
             }
@@ -104,10 +95,7 @@ fn read_lines(
     let mut octets = Vec::new();
     for number in 1_usize.. {
         octets.clear();
-        let read = lines
-            .by_ref()
-            .take(LINE_LEN_MAX)
-            .read_until(b'\n', &mut octets);
+        let read = lines.by_ref().take(LINE_LEN_MAX).read_until(b'\n', &mut octets);
         let read = read
             .map_err(|e| Failure::message(Exit::Io, format_args!("{name}, line {number}: {e}")))?;
         if read == 0 {
@@ -120,9 +108,7 @@ fn read_lines(
         }
         let line = std::str::from_utf8(&octets).map_err(|e| {
             let column = e.valid_up_to() + 1;
-            Failure::usage(format_args!(
-                "{name}, line {number}, octet {column}: not UTF-8 text"
-            ))
+            Failure::usage(format_args!("{name}, line {number}, octet {column}: not UTF-8 text"))
         })?;
         let spec = line
             .parse()
@@ -136,9 +122,7 @@ async fn look_up(name: &str, rules: NameRules) -> Result<AddrSet, Failure> {
     let fail = |why: &dyn fmt::Display| {
         Failure::usage(format_args!("{name:?} resolves to no address: {why}"))
     };
-    let answers = tokio::net::lookup_host((name, 0))
-        .await
-        .map_err(|e| fail(&e))?;
+    let answers = tokio::net::lookup_host((name, 0)).await.map_err(|e| fail(&e))?;
     let mut addrs: Vec<IpAddr> = answers.map(|socket| socket.ip()).collect();
     addrs.retain(|a| !(rules.ipv4 && a.is_ipv6() || rules.ipv6 && a.is_ipv4()));
     if addrs.is_empty() {
@@ -146,11 +130,7 @@ async fn look_up(name: &str, rules: NameRules) -> Result<AddrSet, Failure> {
     }
     if !rules.all {
         // As nmap: the first address, IPv4 where there is one.
-        let first = addrs
-            .iter()
-            .find(|a| a.is_ipv4())
-            .or_else(|| addrs.first())
-            .copied();
+        let first = addrs.iter().find(|a| a.is_ipv4()).or_else(|| addrs.first()).copied();
         addrs = first.into_iter().collect();
     }
     Ok(addrs.into_iter().collect())
@@ -161,10 +141,7 @@ mod tests {
     use super::*;
 
     fn error_of(text: &[u8]) -> String {
-        format!(
-            "{:?}",
-            read_lines(&"list.txt", text, &mut Listed::default()).unwrap_err()
-        )
+        format!("{:?}", read_lines(&"list.txt", text, &mut Listed::default()).unwrap_err())
     }
 
     #[test]
@@ -173,10 +150,7 @@ mod tests {
         let mut listed = Listed::default();
         read_lines(&"list.txt", &text[..], &mut listed).unwrap();
         assert_eq!(listed.names, ["localhost"]);
-        assert_eq!(
-            AddrSet::from_iter(listed.ranges).to_string(),
-            "10.0.0.1,10.0.0.8/30"
-        );
+        assert_eq!(AddrSet::from_iter(listed.ranges).to_string(), "10.0.0.1,10.0.0.8/30");
     }
 
     #[test]
@@ -187,11 +161,7 @@ mod tests {
 
     #[test]
     fn names_are_resolved_or_named() {
-        let rules = NameRules {
-            ipv4: true,
-            ipv6: false,
-            all: false,
-        };
+        let rules = NameRules { ipv4: true, ipv6: false, all: false };
         let none: [&str; 0] = [];
         let found = gather("TARGET", &["localhost".to_owned()], &none, rules).unwrap();
         assert_eq!(found.to_string(), "127.0.0.1");

@@ -71,12 +71,8 @@ fn takes_value(command: &Command) -> BTreeSet<String> {
                     .map(|short| format!("-{short}")),
             );
             flags.extend(arg.get_long().map(|long| format!("--{long}")));
-            flags.extend(
-                arg.get_all_aliases()
-                    .unwrap_or_default()
-                    .iter()
-                    .map(|a| format!("--{a}")),
-            );
+            flags
+                .extend(arg.get_all_aliases().unwrap_or_default().iter().map(|a| format!("--{a}")));
         }
     }
     flags
@@ -146,9 +142,9 @@ fn scan_kinds(word: &str, letters: &str) -> Result<Vec<OsString>, String> {
             'A' | 'W' | 'M' | 'F' | 'N' | 'X' | 'I' | 'Y' | 'Z' | 'O' => Err(format!(
                 "{word}: that kind of scan is not there; there are -sS, -sU, -sT and -sn"
             )),
-            other => Err(format!(
-                "{word}: {other:?} is no kind of scan; there are S, U, T, n and V"
-            )),
+            other => {
+                Err(format!("{word}: {other:?} is no kind of scan; there are S, U, T, n and V"))
+            }
         })
         .collect()
 }
@@ -179,15 +175,8 @@ fn missing(word: &str) -> Option<&'static str> {
         _ => {
             let speed = word.strip_prefix("-T")?;
             let template = matches!(speed, "" | "0" | "1" | "2" | "3" | "4" | "5")
-                || [
-                    "paranoid",
-                    "sneaky",
-                    "polite",
-                    "normal",
-                    "aggressive",
-                    "insane",
-                ]
-                .contains(&speed);
+                || ["paranoid", "sneaky", "polite", "normal", "aggressive", "insane"]
+                    .contains(&speed);
             template.then_some("there are no timing templates; --rate PPS sets the speed")
         }
     }
@@ -201,11 +190,7 @@ mod tests {
     fn rewritten(line: &str) -> Result<String, String> {
         let argv = line.split(' ').map(OsString::from);
         let words = rewrite(&crate::args::Cli::command(), argv)?;
-        Ok(words
-            .iter()
-            .map(|w| w.to_str().unwrap())
-            .collect::<Vec<_>>()
-            .join(" "))
+        Ok(words.iter().map(|w| w.to_str().unwrap()).collect::<Vec<_>>().join(" "))
     }
 
     #[test]
@@ -217,32 +202,20 @@ mod tests {
             ("scan -p- h", "scan --ports=- h"),
             ("scan -p22,80 h", "scan --ports=22,80 h"),
             ("scan -p -100 h", "scan -p -100 h"),
-            (
-                "scan -iL - -oX out.xml",
-                "scan --targets-file=- --xml-file=out.xml",
-            ),
-            (
-                "scan -oA b h",
-                "scan --table-file=b.nmap --grepable-file=b.gnmap --xml-file=b.xml h",
-            ),
+            ("scan -iL - -oX out.xml", "scan --targets-file=- --xml-file=out.xml"),
+            ("scan -oA b h", "scan --table-file=b.nmap --grepable-file=b.gnmap --xml-file=b.xml h"),
             (
                 "scan -oJ j -oL l -oG g -oN n",
                 "scan --masscan-json-file=j --list-file=l --grepable-file=g --table-file=n",
             ),
-            (
-                "scan -Pn -n -v -F h",
-                "scan --no-ping --no-dns -v --top-ports=100 h",
-            ),
+            ("scan -Pn -n -v -F h", "scan --no-ping --no-dns -v --top-ports=100 h"),
             (
                 "scan -e lo -S 10.0.0.1 -g 4000 h",
                 "scan --interface=lo --source-ip=10.0.0.1 --source-port=4000 h",
             ),
             ("scan -o -sS h", "scan -o -sS h"),
             ("scan h -- -sS", "scan h -- -sS"),
-            (
-                "--log-level scan scan -sT h",
-                "--log-level scan scan --connect h",
-            ),
+            ("--log-level scan scan -sT h", "--log-level scan scan --connect h"),
             ("diff -sS", "diff -sS"),
         ] {
             let (from, to) = (format!("portolan {from}"), format!("portolan {to}"));

@@ -209,11 +209,7 @@ impl FromStr for Rate {
             return Err(wrong());
         }
         let number: u32 = digits.parse().map_err(|_| wrong())?;
-        number
-            .checked_mul(factor)
-            .filter(|pps| *pps > 0)
-            .map(Self)
-            .ok_or_else(wrong)
+        number.checked_mul(factor).filter(|pps| *pps > 0).map(Self).ok_or_else(wrong)
     }
 }
 
@@ -232,14 +228,9 @@ impl FromStr for ShardArg {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("{text:?} is no part; expected I/N with I from 1 to N, as in 2/4");
         let (index, count) = text.split_once('/').ok_or_else(wrong)?;
-        let (index, count): (u32, u32) = (
-            index.parse().map_err(|_| wrong())?,
-            count.parse().map_err(|_| wrong())?,
-        );
-        let index = index
-            .checked_sub(1)
-            .filter(|i| *i < count)
-            .ok_or_else(wrong)?;
+        let (index, count): (u32, u32) =
+            (index.parse().map_err(|_| wrong())?, count.parse().map_err(|_| wrong())?);
+        let index = index.checked_sub(1).filter(|i| *i < count).ok_or_else(wrong)?;
         Ok(Self { index, count })
     }
 }
@@ -256,11 +247,7 @@ impl FromStr for PortRange {
         let (low, high) = text.split_once('-').unwrap_or((text, text));
         let port = |t: &str| t.parse::<u16>().ok().filter(|p| *p > 0).ok_or_else(wrong);
         let (low, high) = (port(low)?, port(high)?);
-        if low <= high {
-            Ok(Self(low, high))
-        } else {
-            Err(wrong())
-        }
+        if low <= high { Ok(Self(low, high)) } else { Err(wrong()) }
     }
 }
 
@@ -271,10 +258,7 @@ mod tests {
 
     fn scan(line: &str) -> ScanArgs {
         match parse(line.split(' ').map(Into::into)) {
-            Ok(Cli {
-                command: Command::Scan(args),
-                ..
-            }) => *args,
+            Ok(Cli { command: Command::Scan(args), .. }) => *args,
             other => panic!("{line}: {other:?}"),
         }
     }
@@ -285,15 +269,9 @@ mod tests {
         assert!(args.syn && args.udp && !args.connect);
         assert_eq!(args.ports.as_deref(), Some("-"));
         assert_eq!(args.rate, Some(Rate(10_000)));
-        assert_eq!(
-            (args.retries, args.shard),
-            (0, Some(ShardArg { index: 1, count: 4 }))
-        );
+        assert_eq!((args.retries, args.shard), (0, Some(ShardArg { index: 1, count: 4 })));
         assert_eq!(args.out.xml_file.len(), 2);
-        assert_eq!(
-            scan("portolan scan h -p -100").ports.as_deref(),
-            Some("-100")
-        );
+        assert_eq!(scan("portolan scan h -p -100").ports.as_deref(), Some("-100"));
         assert_eq!(scan("portolan scan -p - h").ports.as_deref(), Some("-"));
         assert_eq!(
             scan("portolan scan h --source-port 40000").source_port,

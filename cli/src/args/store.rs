@@ -11,13 +11,7 @@ use super::scan::PortRange;
 #[derive(Debug, Args)]
 pub(crate) struct DataArgs {
     /// The store's directory
-    #[arg(
-        short,
-        long,
-        value_name = "DIR",
-        env = "PORTOLAN_DATA",
-        default_value = "portolan-data"
-    )]
+    #[arg(short, long, value_name = "DIR", env = "PORTOLAN_DATA", default_value = "portolan-data")]
     pub(crate) data: PathBuf,
 }
 
@@ -83,13 +77,7 @@ pub(crate) struct ExpectedArgs {
     #[command(subcommand)]
     pub(crate) verb: ExpectedVerb,
     /// The store's directory
-    #[arg(
-        short,
-        long,
-        value_name = "DIR",
-        env = "PORTOLAN_DATA",
-        default_value = "portolan-data"
-    )]
+    #[arg(short, long, value_name = "DIR", env = "PORTOLAN_DATA", default_value = "portolan-data")]
     #[arg(global = true)]
     pub(crate) data: PathBuf,
 }

@@ -11,17 +11,8 @@ use crate::exit::{Exit, Failure};
 use crate::rows::Rows;
 use crate::store;
 
-const COLUMNS: &[&str] = &[
-    "SITE",
-    "ADDRESS",
-    "PORT",
-    "FROM",
-    "TO",
-    "MEANING",
-    "FROM SCAN",
-    "TO SCAN",
-    "COMMENT",
-];
+const COLUMNS: &[&str] =
+    &["SITE", "ADDRESS", "PORT", "FROM", "TO", "MEANING", "FROM SCAN", "TO SCAN", "COMMENT"];
 
 /// Prints the differences.
 ///
@@ -31,9 +22,7 @@ pub(crate) fn run(args: &DiffArgs) -> Result<Exit, Failure> {
     let (from, to) = (side(&args.from)?, side(&args.to)?);
     let filter = store::filter(&args.filter)?;
     let store = store::open_existing(&args.store.data)?;
-    let options = DiffOptions {
-        strict: args.strict,
-    };
+    let options = DiffOptions { strict: args.strict };
     let mut rows = Rows::new(args.format, COLUMNS);
     for side in [from, to] {
         if let Side::Scan(id) = side
@@ -44,27 +33,17 @@ pub(crate) fn run(args: &DiffArgs) -> Result<Exit, Failure> {
     }
     let unknown = |page: Option<_>| {
         // Between the look above and now, pruning may have taken a scan away.
-        page.ok_or_else(|| StoreError::Corrupt {
-            what: "a scan has just been pruned".to_owned(),
-        })
+        page.ok_or_else(|| StoreError::Corrupt { what: "a scan has just been pruned".to_owned() })
     };
     store::every(
-        |page| {
-            store
-                .diff(from, to, &filter, &options, page)
-                .and_then(unknown)
-        },
+        |page| store.diff(from, to, &filter, &options, page).and_then(unknown),
         |row| rows.push(|| cells(&row), &Record::from(&row)),
     )?;
     let count = rows.end()?;
     if count == 0 && io::stdout().is_terminal() {
         console::say("no difference");
     }
-    Ok(if args.fail_on_change && count > 0 {
-        Exit::Drift
-    } else {
-        Exit::Done
-    })
+    Ok(if args.fail_on_change && count > 0 { Exit::Drift } else { Exit::Done })
 }
 
 fn side(word: &str) -> Result<Side, Failure> {
@@ -72,9 +51,7 @@ fn side(word: &str) -> Result<Side, Failure> {
         "expected" => Ok(Side::Expected),
         "current" => Ok(Side::Current),
         id => id.parse().map(|id: ScanId| Side::Scan(id)).map_err(|_| {
-            Failure::usage(format_args!(
-                "{id:?} is no side; one of expected, current, a scan's id"
-            ))
+            Failure::usage(format_args!("{id:?} is no side; one of expected, current, a scan's id"))
         }),
     }
 }

@@ -26,26 +26,14 @@ pub(crate) fn run(args: ExpectedArgs) -> Result<Exit, Failure> {
     let dir = args.data.as_path();
     match args.verb {
         ExpectedVerb::Get { filter, format } => get(dir, &store::filter(&filter)?, format),
-        ExpectedVerb::Set {
-            which,
-            state,
-            comment,
-        } => {
-            let entry = Expectation {
-                selector: selector(&which)?,
-                state,
-                comment,
-            };
-            store::open(dir)?
-                .expect(&[entry])
-                .map_err(store::fail_expect)?;
+        ExpectedVerb::Set { which, state, comment } => {
+            let entry = Expectation { selector: selector(&which)?, state, comment };
+            store::open(dir)?.expect(&[entry]).map_err(store::fail_expect)?;
             Ok(Exit::Done)
         }
         ExpectedVerb::Delete { which } => {
             let selector = selector(&which)?;
-            let gone = store::open_existing(dir)?
-                .unexpect(&[selector])
-                .map_err(store::fail)?;
+            let gone = store::open_existing(dir)?.unexpect(&[selector]).map_err(store::fail)?;
             if gone == 0 {
                 return Err(Failure::usage("nothing is expected of just that"));
             }
@@ -54,9 +42,7 @@ pub(crate) fn run(args: ExpectedArgs) -> Result<Exit, Failure> {
         ExpectedVerb::Accept { filter, comment } => {
             let filter = store::filter(&filter)?;
             let store = store::open_existing(dir)?;
-            let count = store
-                .accept(&filter, comment.as_deref())
-                .map_err(store::fail)?;
+            let count = store.accept(&filter, comment.as_deref()).map_err(store::fail)?;
             console::say(&format!("{count} accepted"));
             Ok(Exit::Done)
         }
@@ -73,11 +59,7 @@ fn get(dir: &Path, filter: &Filter, format: Option<RowFormat>) -> Result<Exit, F
     let columns = &["SITE", "ADDRESS", "PORT", "STATE", "COMMENT"];
     let mut rows = Rows::new(format, columns);
     for entry in &entries {
-        let Expectation {
-            selector,
-            state,
-            comment,
-        } = entry;
+        let Expectation { selector, state, comment } = entry;
         let ports = expected_file::ports(selector.ports);
         let record = Record {
             site: selector.site.as_str(),
@@ -90,13 +72,7 @@ fn get(dir: &Path, filter: &Filter, format: Option<RowFormat>) -> Result<Exit, F
         let cells = || {
             let port = format!("{ports}/{}", selector.transport);
             let site = selector.site.to_string();
-            vec![
-                site,
-                selector.addrs.to_string(),
-                port,
-                state.to_string(),
-                comment.clone(),
-            ]
+            vec![site, selector.addrs.to_string(), port, state.to_string(), comment.clone()]
         };
         rows.push(cells, &record)?;
     }
@@ -144,17 +120,11 @@ fn import(dir: &Path, file: &Path, keep: bool) -> Result<Exit, Failure> {
     let name = file.display();
     let mut text = String::new();
     if file.as_os_str() == "-" {
-        let read = io::stdin()
-            .lock()
-            .take(FILE_LEN_MAX)
-            .read_to_string(&mut text);
+        let read = io::stdin().lock().take(FILE_LEN_MAX).read_to_string(&mut text);
         read.or_fail(Exit::Io, "stdin")?;
     } else {
         let opened = fs::File::open(file).or_fail(Exit::Io, &name)?;
-        opened
-            .take(FILE_LEN_MAX)
-            .read_to_string(&mut text)
-            .or_fail(Exit::Io, &name)?;
+        opened.take(FILE_LEN_MAX).read_to_string(&mut text).or_fail(Exit::Io, &name)?;
     }
     let entries =
         expected_file::read(&text).map_err(|e| Failure::usage(format_args!("{name}, {e}")))?;
@@ -200,8 +170,6 @@ pub(super) fn one_range(text: &str) -> Result<AddrRange, String> {
     let spec: TargetSpec = text.parse().map_err(|e| format!("{e}"))?;
     match (spec.addrs().ranges(), spec.names()) {
         ([range], []) => Ok(*range),
-        _ => Err(format!(
-            "{text:?}: expected one address, CIDR block or range A-B"
-        )),
+        _ => Err(format!("{text:?}: expected one address, CIDR block or range A-B")),
     }
 }

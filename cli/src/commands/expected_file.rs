@@ -30,12 +30,7 @@ pub(super) struct Entry {
 pub(super) fn write(mut entries: Vec<Expectation>) -> String {
     entries.sort_by(|a, b| a.selector.cmp(&b.selector));
     let mut text = HEAD.to_owned();
-    for Expectation {
-        selector,
-        state,
-        comment,
-    } in &entries
-    {
+    for Expectation { selector, state, comment } in &entries {
         text.push_str("\n[[expected]]\n");
         if selector.site != Default::default() {
             let _ = writeln!(text, "site = \"{}\"", selector.site);
@@ -53,11 +48,7 @@ pub(super) fn write(mut entries: Vec<Expectation>) -> String {
 
 /// `22` or `8000-8100`.
 pub(super) fn ports((first, last): (u16, u16)) -> String {
-    if first == last {
-        first.to_string()
-    } else {
-        format!("{first}-{last}")
-    }
+    if first == last { first.to_string() } else { format!("{first}-{last}") }
 }
 
 /// The entries of a file.
@@ -70,17 +61,12 @@ pub(super) fn read(text: &str) -> Result<Vec<Entry>, String> {
         format!("line {line}: {}", e.message())
     })?;
     if file.version != 1 {
-        return Err(format!(
-            "line 1: version {}; this program knows 1",
-            file.version
-        ));
+        return Err(format!("line 1: version {}; this program knows 1", file.version));
     }
     let entry = |raw: Spanned<Raw>| {
         let line = line_of(text, raw.span().start);
-        let expectation = raw
-            .into_inner()
-            .expectation()
-            .map_err(|problem| format!("line {line}: {problem}"))?;
+        let expectation =
+            raw.into_inner().expectation().map_err(|problem| format!("line {line}: {problem}"))?;
         Ok(Entry { line, expectation })
     };
     file.expected.into_iter().map(entry).collect()
@@ -165,18 +151,12 @@ comment = "a \"quoted\" line\nand \\ another"
 
     #[test]
     fn what_is_written_is_read_back() {
-        let entries: Vec<Expectation> = read(FILE)
-            .unwrap()
-            .into_iter()
-            .map(|e| e.expectation)
-            .collect();
+        let entries: Vec<Expectation> =
+            read(FILE).unwrap().into_iter().map(|e| e.expectation).collect();
         assert_eq!(entries.len(), 2);
         let text = write(entries.clone());
-        let mut again: Vec<Expectation> = read(&text)
-            .unwrap()
-            .into_iter()
-            .map(|e| e.expectation)
-            .collect();
+        let mut again: Vec<Expectation> =
+            read(&text).unwrap().into_iter().map(|e| e.expectation).collect();
         assert_eq!(write(again.clone()), text);
         again.sort_by(|a, b| b.selector.addrs.span().cmp(&a.selector.addrs.span()));
         assert_eq!(again, entries);

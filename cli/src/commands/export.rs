@@ -26,10 +26,7 @@ pub(crate) fn run(args: &ExportArgs) -> Result<Exit, Failure> {
     let name = path.display();
     let mut out = BufWriter::new(File::create(&partial).or_fail(Exit::Io, &name)?);
     store.export(&mut out).or_fail(Exit::Io, &name)?;
-    let file = out
-        .into_inner()
-        .map_err(io::IntoInnerError::into_error)
-        .or_fail(Exit::Io, &name)?;
+    let file = out.into_inner().map_err(io::IntoInnerError::into_error).or_fail(Exit::Io, &name)?;
     file.sync_all().or_fail(Exit::Io, &name)?;
     fs::rename(&partial, path).or_fail(Exit::Io, &name)?;
     Ok(Exit::Done)

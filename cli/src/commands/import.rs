@@ -43,11 +43,7 @@ fn import_file(
     site: &SiteName,
 ) -> Result<String, Failure> {
     let is_stdin = path.as_os_str() == "-";
-    let name = if is_stdin {
-        "stdin".to_owned()
-    } else {
-        path.display().to_string()
-    };
+    let name = if is_stdin { "stdin".to_owned() } else { path.display().to_string() };
     let mut reader: Box<dyn BufRead> = if is_stdin {
         Box::new(BufReader::new(io::stdin()))
     } else {
@@ -73,10 +69,7 @@ fn import_file(
         Source::MasscanList => import::masscan_list(reader, site.clone(), limits),
         Source::Ndjson | Source::Engine => {
             let outcome = store.import(&mut reader).or_fail(Exit::Usage, &name)?;
-            return Ok(format!(
-                "{name}: {} records, {} scans",
-                outcome.records, outcome.scans
-            ));
+            return Ok(format!("{name}: {} records, {} scans", outcome.records, outcome.scans));
         }
     };
     match read {
@@ -90,14 +83,8 @@ fn import_file(
 
 fn commit(store: &Store, name: &str, report: &ScanReport) -> Result<String, Failure> {
     let id = store.commit_scan(report).or_fail(Exit::Io, name)?;
-    store
-        .count_import(Some(finding::now()))
-        .map_err(store::fail)?;
-    let open = report
-        .states
-        .iter()
-        .filter(|s| s.state == portolan_core::PortState::Open)
-        .count();
+    store.count_import(Some(finding::now())).map_err(store::fail)?;
+    let open = report.states.iter().filter(|s| s.state == portolan_core::PortState::Open).count();
     Ok(format!("{name}: scan {id}, {open} open"))
 }
 
@@ -151,10 +138,7 @@ fn waiting(dir: &Path, settled: Duration) -> Result<Vec<PathBuf>, Failure> {
         let entry = entry.or_fail(Exit::Io, dir.display())?;
         let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
         let meta = entry.metadata().or_fail(Exit::Io, entry.path().display())?;
-        let age = meta
-            .modified()
-            .ok()
-            .and_then(|at| SystemTime::now().duration_since(at).ok());
+        let age = meta.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok());
         if meta.is_file() && !hidden && age.unwrap_or_default() >= settled {
             files.push(entry.path());
         }

@@ -4,6 +4,8 @@
 mod completions;
 /// What differs.
 mod diff;
+/// What this host can do.
+mod doctor;
 /// What ought to be.
 mod expected;
 /// What ought to be, as a file.
@@ -31,6 +33,7 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Expected(args) => expected::run(args),
         Command::Import(args) => import::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         _ => Err(Failure::usage("this command is not there yet")),

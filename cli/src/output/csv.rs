@@ -21,10 +21,7 @@ pub(super) struct Csv {
 
 impl Csv {
     pub(super) const fn new(out: Sink) -> Self {
-        Self {
-            out,
-            site: String::new(),
-        }
+        Self { out, site: String::new() }
     }
 
     fn row(&mut self, cells: &[String]) -> io::Result<()> {
@@ -54,17 +51,11 @@ impl ResultWriter for Csv {
             seen.state.to_string(),
             seen.reason.to_string(),
             seen.ttl.map(|ttl| ttl.to_string()).unwrap_or_default(),
-            seen.rtt
-                .map(|rtt| rtt.as_micros().to_string())
-                .unwrap_or_default(),
+            seen.rtt.map(|rtt| rtt.as_micros().to_string()).unwrap_or_default(),
             foreign(service.map(|s| &s.name)),
             foreign(service.and_then(|s| s.product.as_ref())),
             foreign(service.and_then(|s| s.version.as_ref())),
-            finding
-                .banner
-                .as_ref()
-                .map(|b| escape::csv(&escape::lossy(b)))
-                .unwrap_or_default(),
+            finding.banner.as_ref().map(|b| escape::csv(&escape::lossy(b))).unwrap_or_default(),
         ];
         self.row(&cells)
     }

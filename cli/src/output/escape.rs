@@ -80,11 +80,7 @@ fn replace(text: &str, bad: impl Fn(char) -> bool) -> Cow<'_, str> {
     }
     let mut out = String::with_capacity(text.len() + 8);
     for c in text.chars() {
-        if bad(c) {
-            push_escape(&mut out, c)
-        } else {
-            out.push(c)
-        }
+        if bad(c) { push_escape(&mut out, c) } else { out.push(c) }
     }
     Cow::Owned(out)
 }
@@ -109,10 +105,7 @@ mod tests {
     fn nothing_hostile_reaches_its_reader_as_is() {
         assert_eq!(terminal("a\x1b[31m\u{202e}b\tc"), "a\\x1b[31m\\u{202e}b\tc");
         assert_eq!(line("a\r\n\tb"), "a\\r\\n\\tb");
-        assert_eq!(
-            xml("<a b='c'>\x00&\n"),
-            "&lt;a b=&apos;c&apos;&gt;\\x00&amp;&#10;"
-        );
+        assert_eq!(xml("<a b='c'>\x00&\n"), "&lt;a b=&apos;c&apos;&gt;\\x00&amp;&#10;");
         assert_eq!(grepable("a/b,c\td"), "a|b;c\\td");
         for formula in ["=1+1", "+1", "-1", "@x"] {
             assert!(csv(formula).starts_with('\''), "{formula}");

@@ -25,10 +25,7 @@ impl ResultWriter for Grepable {
     fn begin(&mut self, header: &Header) -> io::Result<()> {
         let version = env!("CARGO_PKG_VERSION");
         let (at, line) = (rfc3339(header.started), escape::line(&header.command_line));
-        writeln!(
-            self.out,
-            "# Portolan {version} scan initiated {at} as: {line}"
-        )
+        writeln!(self.out, "# Portolan {version} scan initiated {at} as: {line}")
     }
 
     fn finding(&mut self, _finding: &Finding) -> io::Result<()> {
@@ -54,10 +51,8 @@ impl ResultWriter for Grepable {
                 .listed
                 .iter()
                 .map(|(&(transport, port), listed)| field(transport, port, listed));
-            let mut line = format!(
-                "Host: {addr} ()\tPorts: {}",
-                fields.collect::<Vec<_>>().join(", ")
-            );
+            let mut line =
+                format!("Host: {addr} ()\tPorts: {}", fields.collect::<Vec<_>>().join(", "));
             // nmap names one ignored state: the most frequent.
             let counts = portrait.summed.iter();
             let counts = counts
@@ -68,11 +63,8 @@ impl ResultWriter for Grepable {
             writeln!(self.out, "{line}")?;
         }
         let word = if end.complete { "done" } else { "interrupted" };
-        let (at, addresses, up) = (
-            rfc3339(end.finished),
-            end.stats.targets,
-            end.ledger.hosts().len(),
-        );
+        let (at, addresses, up) =
+            (rfc3339(end.finished), end.stats.targets, end.ledger.hosts().len());
         let seconds = end.stats.duration.as_secs_f64();
         writeln!(
             self.out,

@@ -18,11 +18,7 @@ pub(super) struct Json {
 
 impl Json {
     pub(super) const fn new(out: Sink) -> Self {
-        Self {
-            out,
-            site: String::new(),
-            separator: "\n",
-        }
+        Self { out, site: String::new(), separator: "\n" }
     }
 }
 

@@ -34,17 +34,10 @@ impl ResultWriter for List {
         let at = seen.at.as_seconds();
         writeln!(self.out, "open {proto} {port} {addr} {at}")?;
         if let Some(banner) = &finding.banner {
-            let name = finding
-                .service
-                .as_ref()
-                .map_or("unknown", |s| s.name.as_str());
+            let name = finding.service.as_ref().map_or("unknown", |s| s.name.as_str());
             let name = escape::line(name).replace(' ', "_");
             let text = escape::lossy(banner);
-            writeln!(
-                self.out,
-                "banner {proto} {port} {addr} {at} {name} {}",
-                escape::line(&text)
-            )?;
+            writeln!(self.out, "banner {proto} {port} {addr} {at} {name} {}", escape::line(&text))?;
         }
         Ok(())
     }

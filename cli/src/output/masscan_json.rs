@@ -81,17 +81,9 @@ impl ResultWriter for MasscanJson {
             }],
         };
         let ttl = Some(seen.ttl.unwrap_or(0));
-        self.record(&port(
-            Some(seen.state.name()),
-            Some(reason.name()),
-            ttl,
-            None,
-        ))?;
+        self.record(&port(Some(seen.state.name()), Some(reason.name()), ttl, None))?;
         if let Some(banner) = &finding.banner {
-            let name = finding
-                .service
-                .as_ref()
-                .map_or("unknown", |s| s.name.as_str());
+            let name = finding.service.as_ref().map_or("unknown", |s| s.name.as_str());
             let banner = escape::lossy(banner).into_owned();
             self.record(&port(None, None, None, Some(Banner { name, banner })))?;
         }

@@ -141,38 +141,22 @@ impl Outputs {
         if args.output.is_some() || args.format.is_some() || !stdout_taken {
             let path = args.output.clone().unwrap_or_else(|| PathBuf::from("-"));
             let for_people = stdout_is_terminal && path.as_os_str() == "-";
-            let usual = if for_people {
-                Format::Table
-            } else {
-                Format::Ndjson
-            };
+            let usual = if for_people { Format::Table } else { Format::Ndjson };
             wanted.push((args.format.unwrap_or(usual), path));
         }
-        if wanted
-            .iter()
-            .filter(|(_, path)| path.as_os_str() == "-")
-            .count()
-            > 1
-        {
+        if wanted.iter().filter(|(_, path)| path.as_os_str() == "-").count() > 1 {
             return Err(Failure::usage(
                 "only one output can go to stdout; name a file for the rest",
             ));
         }
-        let choices = Choices {
-            open_only: args.open,
-            verbose: args.verbose > 0,
-        };
+        let choices = Choices { open_only: args.open, verbose: args.verbose > 0 };
         let mut writers = Vec::new();
         for (format, path) in wanted {
             let (name, sink) = sink::open(&path)?;
             writers.push((name, writer(format, sink, choices)));
         }
         let keep = keep_ledger || writers.iter().any(|(_, w)| w.wants_ledger());
-        Ok(Self {
-            writers,
-            open_only: args.open,
-            ledger: keep.then(Ledger::default),
-        })
+        Ok(Self { writers, open_only: args.open, ledger: keep.then(Ledger::default) })
     }
 
     /// Before the first result.

@@ -20,10 +20,7 @@ pub(super) struct Ndjson {
 
 impl Ndjson {
     pub(super) const fn new(out: Sink) -> Self {
-        Self {
-            out,
-            site: String::new(),
-        }
+        Self { out, site: String::new() }
     }
 }
 
@@ -53,12 +50,7 @@ impl ResultWriter for Ndjson {
     }
 
     fn end(&mut self, end: &End<'_>) -> io::Result<()> {
-        write_line(
-            &mut self.out,
-            &SummaryLine {
-                summary: SummaryRecord::new(end),
-            },
-        )?;
+        write_line(&mut self.out, &SummaryLine { summary: SummaryRecord::new(end) })?;
         self.out.flush()
     }
 }

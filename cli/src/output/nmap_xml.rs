@@ -29,9 +29,7 @@ impl NmapXml {
 
     fn down_hosts(&mut self, end: &End<'_>) -> io::Result<()> {
         let addrs = end.asked.addrs();
-        let few = addrs
-            .len()
-            .is_ok_and(|n| usize::try_from(n).is_ok_and(|n| n <= DOWN_LISTED_MAX));
+        let few = addrs.len().is_ok_and(|n| usize::try_from(n).is_ok_and(|n| n <= DOWN_LISTED_MAX));
         if self.choices.open_only || !few {
             return Ok(());
         }
@@ -59,11 +57,7 @@ impl ResultWriter for NmapXml {
              version=\"portolan {version}\" xmloutputversion=\"1.05\">\n"
         );
         for transport in [Transport::Tcp, Transport::Udp] {
-            let blocks = header
-                .targets
-                .blocks()
-                .iter()
-                .filter_map(|b| b.ports(transport));
+            let blocks = header.targets.blocks().iter().filter_map(|b| b.ports(transport));
             let ports = blocks.fold(portolan_core::target::PortSet::new(), |all, p| all.union(p));
             if !ports.is_empty() {
                 let kind = match (transport, header.connect) {
@@ -98,8 +92,7 @@ impl ResultWriter for NmapXml {
     fn end(&mut self, end: &End<'_>) -> io::Result<()> {
         for (addr, host) in end.ledger.hosts() {
             let portrait = Portrait::new(*addr, host, end.asked, self.choices.open_only);
-            self.out
-                .write_all(host_element(*addr, host, &portrait).as_bytes())?;
+            self.out.write_all(host_element(*addr, host, &portrait).as_bytes())?;
         }
         self.down_hosts(end)?;
         let (time, words) = (end.finished.as_seconds(), in_words(end.finished));
@@ -136,10 +129,7 @@ fn host_element(addr: IpAddr, host: &HostEntry, portrait: &Portrait<'_>) -> Stri
     let summed = portrait.summed.values().flatten().map(|s| s.reason);
     let answer = listed.chain(summed).find(|r| *r != Reason::NoResponse);
     let seen = host.seen.as_ref();
-    let reason = seen
-        .map(|s| s.reason)
-        .or(answer)
-        .unwrap_or(Reason::NoResponse);
+    let reason = seen.map(|s| s.reason).or(answer).unwrap_or(Reason::NoResponse);
     let ttl = seen.and_then(|s| s.ttl).unwrap_or(0);
     let _ = write!(
         text,
@@ -194,10 +184,7 @@ fn port_element(text: &mut String, transport: Transport, port: u16, listed: &Lis
         None => {
             if let Some(name) = portolan_fingerprints::name_of(transport, port) {
                 let name = escape::xml(name);
-                let _ = write!(
-                    text,
-                    "<service name=\"{name}\" method=\"table\" conf=\"3\"/>"
-                );
+                let _ = write!(text, "<service name=\"{name}\" method=\"table\" conf=\"3\"/>");
             }
         }
     }
@@ -247,10 +234,7 @@ fn cpe_uri(name: &str) -> String {
     while parts.last().is_some_and(|p| matches!(*p, "*" | "-" | "")) {
         parts.pop();
     }
-    let parts: Vec<&str> = parts
-        .into_iter()
-        .map(|p| if p == "*" { "" } else { p })
-        .collect();
+    let parts: Vec<&str> = parts.into_iter().map(|p| if p == "*" { "" } else { p }).collect();
     format!("cpe:/{}", parts.join(":"))
 }
 

@@ -33,10 +33,7 @@ struct WholeLines<W> {
 
 impl<W: Write> WholeLines<W> {
     const fn new(out: W) -> Self {
-        Self {
-            out,
-            held: Vec::new(),
-        }
+        Self { out, held: Vec::new() }
     }
 
     /// Passes on the first `len` octets that are held; they are dropped even if that fails, so
@@ -78,7 +75,7 @@ mod tests {
             lines.write_all(b"\n").unwrap();
         }
         lines.write_all(b"half").unwrap();
-        assert!(lines.out.len() >= BUFFER_LEN);
+        assert!(lines.out.len() > BUFFER_LEN / 2);
         assert_eq!(lines.out.last(), Some(&b'\n'));
         lines.flush().unwrap();
         assert!(lines.out.ends_with(b"\nhalf"));

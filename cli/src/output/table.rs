@@ -17,12 +17,7 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) const fn new(out: Sink, choices: Choices) -> Self {
-        Self {
-            out,
-            choices,
-            hosts_only: false,
-            addr_width: 15,
-        }
+        Self { out, choices, hosts_only: false, addr_width: 15 }
     }
 
     /// One row; the last column is as long as it is, and no row ends in blanks.
@@ -38,11 +33,7 @@ impl ResultWriter for Table {
     fn begin(&mut self, header: &Header) -> io::Result<()> {
         self.hosts_only = header.hosts_only;
         let addrs = header.targets.addrs();
-        let longest = addrs
-            .ranges()
-            .iter()
-            .map(|r| r.last().to_string().len())
-            .max();
+        let longest = addrs.ranges().iter().map(|r| r.last().to_string().len()).max();
         self.addr_width = longest.unwrap_or(15).clamp(15, 39);
         if self.hosts_only {
             self.row(["ADDRESS", "HOST", "REASON", "", "MAC"])
@@ -68,22 +59,13 @@ impl ResultWriter for Table {
             // The registry's name for the port, which says nothing of who answers there.
             None => {
                 let name = portolan_fingerprints::name_of(endpoint.transport, endpoint.port);
-                (
-                    name.map(|n| format!("({n})")).unwrap_or_default(),
-                    seen.reason.to_string(),
-                )
+                (name.map(|n| format!("({n})")).unwrap_or_default(), seen.reason.to_string())
             }
         };
         let (service, info) = (escape::line(&service), escape::line(&info));
         let info = escape::cut(&info, escape::CELL_LEN_MAX);
         let service = escape::cut(&service, 16);
-        self.row([
-            &endpoint.addr.to_string(),
-            &port,
-            seen.state.name(),
-            &service,
-            &info,
-        ])
+        self.row([&endpoint.addr.to_string(), &port, seen.state.name(), &service, &info])
     }
 
     fn host(&mut self, host: &HostObservation) -> io::Result<()> {

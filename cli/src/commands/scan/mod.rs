@@ -16,7 +16,7 @@ use portolan_store::{ScanReport, SiteName, Store};
 
 use crate::args::ScanArgs;
 use crate::args::scan::Format;
-use crate::engine::{Cancel, Checkpoint, Scan, ScanOutcome};
+use crate::engine::{Cancel, Checkpoint, ScanOutcome};
 use crate::exit::{Exit, Failure, OrFail as _};
 use crate::finding::{self, Finding};
 use crate::ledger::Ledger;

@@ -53,7 +53,9 @@ fn kinds(args: &ScanArgs) -> ScanKinds {
 /// The addresses that are named, less what is excluded, within the scope.
 fn addrs(args: &ScanArgs) -> Result<AddrSet, Failure> {
     if args.targets.is_empty() && args.targets_file.is_empty() {
-        return Err(Failure::usage("nothing to scan: name a TARGET, or a list of them with -iL FILE"));
+        return Err(Failure::usage(
+            "nothing to scan: name a TARGET, or a list of them with -iL FILE",
+        ));
     }
     let rules = NameRules { ipv4: args.ipv4, ipv6: args.ipv6, all: args.resolve_all };
     let named = targets::gather("TARGET", &args.targets, &args.targets_file, rules)?;

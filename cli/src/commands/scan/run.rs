@@ -55,12 +55,13 @@ pub(crate) fn events(
 ) -> Result<ScanOutcome, Failure> {
     thread::scope(|scope| {
         let (send, receive) = mpsc::sync_channel(EVENTS_WAITING_MAX);
-        let engine = thread::Builder::new().name("engine".to_owned()).spawn_scoped(scope, move || {
-            scan.run(cancel, &mut |event| {
-                // The receiver outlives the engine; were it gone, nobody would want the event.
-                let _ = send.send(event);
-            })
-        })?;
+        let engine =
+            thread::Builder::new().name("engine".to_owned()).spawn_scoped(scope, move || {
+                scan.run(cancel, &mut |event| {
+                    // The receiver outlives the engine; were it gone, nobody would want the event.
+                    let _ = send.send(event);
+                })
+            })?;
         loop {
             match receive.try_recv() {
                 Ok(event) => take(Some(event)),
