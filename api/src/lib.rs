@@ -16,14 +16,33 @@ pub mod auth;
 pub mod clock;
 /// What the daemon is told to do.
 pub mod config;
+/// The daemon as a whole.
+pub mod daemon;
+/// Routes, requests and answers.
+pub mod http;
+/// Other programs' reports.
+pub mod importer;
+/// What Prometheus reads.
+pub mod metrics;
+/// What went wrong with a request.
+pub mod problem;
+/// One run of one scan.
+pub mod run;
 /// What scans for the daemon.
 pub mod runner;
 /// When a scan is due.
 pub mod schedule;
+/// What starts it then.
+pub mod scheduler;
+/// The accept loop.
+pub mod server;
+/// A folder whose files are imported.
+pub mod watch;
 
 pub use auth::Token;
 pub use clock::{Clock, SystemClock};
 pub use config::{
     ConfigError, ConfigWarning, DaemonConfig, Overrides, ScanKind, ScanSpec, Sources,
 };
+pub use daemon::{Daemon, DaemonError, DaemonHandle};
 pub use runner::{CancelToken, RunnerError, ScanJob, ScanRunner};

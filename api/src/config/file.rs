@@ -108,10 +108,10 @@ impl Lines<'_> {
         self.0.get(..offset).unwrap_or(self.0).matches('\n').count() + 1
     }
 
-    fn error(&self, offset: usize, message: impl ToString) -> ConfigError {
+    fn error(&self, offset: usize, message: impl Into<String>) -> ConfigError {
         ConfigError::File {
             line: self.at(offset),
-            message: message.to_string(),
+            message: message.into(),
         }
     }
 
