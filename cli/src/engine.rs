@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub(crate) use portolan_core::permutation::Shard;
-use portolan_core::target::TargetSet;
+use portolan_core::target::{Scope, TargetSet};
 use portolan_core::{Endpoint, MacAddr, ScanEvent, ScanStats};
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ScanKinds {
     pub(crate) syn: bool,
     pub(crate) udp: bool,
@@ -29,7 +29,7 @@ pub(crate) struct ScanOptions {
     pub(crate) source_ip: Option<IpAddr>,
     pub(crate) source_ports: Option<(u16, u16)>,
     pub(crate) router_mac: Option<MacAddr>,
-    pub(crate) threads: usize,
+    pub(crate) threads: u32,
     pub(crate) checkpoint: Option<PathBuf>,
     pub(crate) resume: Option<Checkpoint>,
 }
@@ -44,22 +44,30 @@ impl Cancel {
     }
 }
 #[derive(Debug, Clone)]
-pub(crate) struct Checkpoint;
+pub(crate) struct Checkpoint {
+    pub(crate) targets: TargetSet,
+    pub(crate) kinds: ScanKinds,
+    pub(crate) rate_pps: u32,
+    pub(crate) retries: u8,
+}
 impl std::fmt::Display for Checkpoint {
     fn fmt(&self, _f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         Ok(())
     }
 }
 impl std::str::FromStr for Checkpoint {
-    type Err = PlanError;
-    fn from_str(_s: &str) -> Result<Self, PlanError> {
-        Err(PlanError)
+    type Err = ScanPlanError;
+    fn from_str(_s: &str) -> Result<Self, ScanPlanError> {
+        Err(ScanPlanError::NeedsPrivilege { what: "" })
     }
 }
 #[derive(Debug, thiserror::Error)]
-#[error("no engine")]
-pub(crate) struct PlanError;
-pub(crate) type ScanError = PlanError;
+#[non_exhaustive]
+pub(crate) enum ScanPlanError {
+    #[error("no {what}")]
+    NeedsPrivilege { what: &'static str },
+}
+pub(crate) type ScanError = ScanPlanError;
 pub(crate) struct ScanOutcome {
     pub(crate) stats: ScanStats,
     pub(crate) complete: bool,
@@ -68,8 +76,12 @@ pub(crate) struct ScanOutcome {
 }
 pub(crate) struct Scan(TargetSet);
 impl Scan {
-    pub(crate) fn plan(targets: TargetSet, _options: ScanOptions) -> Result<Self, PlanError> {
-        Ok(Self(targets))
+    pub(crate) fn plan(
+        targets: &TargetSet,
+        _scope: &Scope,
+        _options: ScanOptions,
+    ) -> Result<Self, ScanPlanError> {
+        Ok(Self(targets.clone()))
     }
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = Endpoint> + '_ {
         std::iter::empty()
@@ -79,6 +91,6 @@ impl Scan {
         _cancel: &Cancel,
         _on_event: &mut dyn FnMut(ScanEvent),
     ) -> Result<ScanOutcome, ScanError> {
-        Err(PlanError)
+        Err(ScanPlanError::NeedsPrivilege { what: "" })
     }
 }

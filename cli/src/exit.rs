@@ -75,6 +75,11 @@ impl Failure {
         self.exit == Exit::Usage
     }
 
+    /// The error, with its causes.
+    pub(crate) fn as_error(&self) -> &(dyn StdError + 'static) {
+        self.error.as_ref()
+    }
+
     /// Says on stderr what went wrong, unless only the reader of a pipe has gone away.
     pub(crate) fn report(&self) -> ExitCode {
         if is_broken_pipe(&self.error) {

@@ -24,6 +24,8 @@ mod progress;
 mod report;
 /// Rows of a list.
 mod rows;
+/// Scans for the daemon.
+mod runner;
 /// Interrupts.
 mod signals;
 /// The store as commands use it.
@@ -48,6 +50,5 @@ fn run() -> Result<exit::Exit, Failure> {
         Err(args::Stop::Nmap(message)) => return Err(Failure::usage(message)),
         Err(args::Stop::Clap(error)) => return Ok(exit::of_clap(&error)),
     };
-    logging::start(&cli.log, cli.command.default_log_level()).map_err(Failure::usage)?;
-    commands::run(cli.command)
+    commands::run(cli.command, &cli.log)
 }

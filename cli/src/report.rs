@@ -1,8 +1,9 @@
 //! What a scan found, in the form that the store commits.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-use portolan_core::target::{PortSet, TargetSet};
+use portolan_core::target::{Block, PortSet, TargetSet};
 use portolan_core::{Endpoint, PortState, Reason, ScanStats, Transport, UnixTime};
 use portolan_store::{EndpointState, HostPorts, ScanCounters, ScanReport, SiteName, Source};
 
@@ -32,7 +33,7 @@ pub(crate) fn report(about: About<'_>, ledger: &Ledger) -> ScanReport {
     let mut report = ScanReport::empty(about.site, Source::Engine, about.started);
     report.name = about.name;
     report.finished_at = about.finished;
-    report.coverage = about.asked.clone();
+    report.coverage = if about.asked.is_empty() { answered(ledger) } else { about.asked.clone() };
     report.complete = about.complete;
     report.counters = counters(about.stats);
     for (addr, host) in ledger.hosts() {
@@ -59,6 +60,16 @@ pub(crate) fn report(about: About<'_>, ledger: &Ledger) -> ScanReport {
         }));
     }
     report
+}
+
+/// What answered was asked, whatever else was.
+fn answered(ledger: &Ledger) -> TargetSet {
+    let block = |(addr, host): (&IpAddr, &HostEntry)| Block {
+        addrs: [*addr].into_iter().collect(),
+        tcp: host.answered(Transport::Tcp),
+        udp: host.answered(Transport::Udp),
+    };
+    ledger.hosts().iter().map(block).filter(|block| block.ports_len() > 0).collect()
 }
 
 fn state(finding: &Finding) -> EndpointState {

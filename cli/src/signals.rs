@@ -35,7 +35,8 @@ pub(crate) fn on_interrupt(first: impl FnOnce() + Send + 'static) -> io::Result<
     Ok(())
 }
 
+/// Ends the process at once.
 #[expect(clippy::exit, reason = "the second interrupt asks for just that")]
-fn leave() {
+pub(crate) fn leave() {
     std::process::exit(i32::from(Exit::Interrupted.code()));
 }

@@ -50,6 +50,16 @@ pub(crate) fn gather(
     listed.resolve(rules)
 }
 
+/// The addresses of `spec`, names resolved.
+///
+/// # Errors
+/// A name that resolves to nothing.
+pub(crate) fn resolve(spec: &TargetSpec, rules: NameRules) -> Result<AddrSet, Failure> {
+    let mut listed = Listed::default();
+    listed.add(spec.clone());
+    listed.resolve(rules)
+}
+
 /// Ranges as they come, so that a long list is sorted once.
 #[derive(Default)]
 struct Listed {

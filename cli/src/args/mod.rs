@@ -27,15 +27,14 @@ pub(crate) struct Cli {
 }
 
 /// How to log.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct LogArgs {
     /// What to log: error, warn, info, debug, trace, or a filter such as `portolan_net=debug`
     #[arg(long, global = true, value_name = "FILTER", env = "PORTOLAN_LOG")]
     pub(crate) log_level: Option<String>,
     /// How to log
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
-    #[arg(env = "PORTOLAN_LOG_FORMAT")]
-    pub(crate) log_format: LogFormat,
+    #[arg(long, global = true, value_name = "FORMAT", env = "PORTOLAN_LOG_FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
 }
 
 /// The form of log lines.
@@ -70,18 +69,8 @@ pub(crate) enum Command {
     Man(ManArgs),
 }
 
-impl Command {
-    /// What is logged unless somebody says otherwise.
-    pub(crate) const fn default_log_level(&self) -> &'static str {
-        match self {
-            Self::Serve(_) => "info",
-            _ => "warn",
-        }
-    }
-}
-
 /// The flags of `serve`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct ServeArgs {
     /// The configuration, TOML
     #[arg(short, long, value_name = "FILE", env = "PORTOLAN_CONFIG")]

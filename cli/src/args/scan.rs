@@ -56,7 +56,7 @@ pub(crate) struct ScanArgs {
     #[arg(long, help_heading = KINDS)]
     pub(crate) connect: bool,
     /// Find hosts, scan no ports [also: -sn]
-    #[arg(long, help_heading = KINDS)]
+    #[arg(long, conflicts_with_all = ["syn", "udp", "connect"], help_heading = KINDS)]
     pub(crate) discover: bool,
     /// Identify the service behind each open port [also: -sV]
     #[arg(long, help_heading = KINDS)]
@@ -74,8 +74,8 @@ pub(crate) struct ScanArgs {
     pub(crate) cooldown: Option<f64>,
     /// Sending threads
     #[arg(long, value_name = "N", help_heading = PACE)]
-    #[arg(value_parser = clap::value_parser!(u8).range(1..=64))]
-    pub(crate) threads: Option<u8>,
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) threads: Option<u32>,
     /// The order of probes: the same seed, the same order
     #[arg(long, value_name = "N", help_heading = PACE)]
     pub(crate) seed: Option<u64>,
@@ -84,7 +84,7 @@ pub(crate) struct ScanArgs {
     pub(crate) shard: Option<ShardArg>,
     /// Continue an interrupted scan
     #[arg(long, value_name = "FILE", help_heading = PACE)]
-    #[arg(conflicts_with_all = ["targets", "targets_file", "ports", "top_ports", "seed", "shard"])]
+    #[arg(conflicts_with_all = RESUME_CONFLICTS)]
     pub(crate) resume: Option<PathBuf>,
     /// Where to note how far the scan is [default: portolan-TIME.resume]
     #[arg(long, value_name = "FILE", help_heading = PACE)]
@@ -154,6 +154,25 @@ pub(crate) struct OutputArgs {
     #[arg(long, hide = true)]
     pub(crate) no_dns: bool,
 }
+
+/// A scan goes on with the targets, the order and the kinds that it began with.
+const RESUME_CONFLICTS: [&str; 15] = [
+    "targets",
+    "targets_file",
+    "exclude",
+    "exclude_file",
+    "exclude_ports",
+    "scope_file",
+    "ports",
+    "top_ports",
+    "seed",
+    "shard",
+    "threads",
+    "syn",
+    "udp",
+    "connect",
+    "discover",
+];
 
 const TARGETS: &str = "Targets and ports";
 const KINDS: &str = "Kinds of scan";

@@ -18,17 +18,25 @@ mod import;
 mod man;
 /// One scan.
 pub(crate) mod scan;
+/// The daemon.
+mod serve;
 
-use crate::args::Command;
+use crate::args::{Command, LogArgs};
 use crate::exit::{Exit, Failure};
+use crate::logging;
 
 /// Runs `command`.
 ///
 /// # Errors
 /// What went wrong, with its exit code.
-pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
+pub(crate) fn run(command: Command, log: &LogArgs) -> Result<Exit, Failure> {
+    // How the daemon logs may be said in its configuration, so it starts logging itself.
+    if !matches!(command, Command::Serve(_)) {
+        logging::start(log, "warn").map_err(Failure::usage)?;
+    }
     match command {
         Command::Scan(args) => scan::run(&args),
+        Command::Serve(args) => serve::run(&args, log),
         Command::Diff(args) => diff::run(&args),
         Command::Expected(args) => expected::run(args),
         Command::Import(args) => import::run(&args),
@@ -36,6 +44,5 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
-        _ => Err(Failure::usage("this command is not there yet")),
     }
 }

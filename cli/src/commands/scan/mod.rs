@@ -35,7 +35,7 @@ pub(crate) fn run(args: &ScanArgs) -> Result<Exit, Failure> {
     }
     let site = store::site(&args.out.site)?;
     let mut request = match &args.resume {
-        Some(file) => resumed(file)?,
+        Some(file) => resumed(args, file)?,
         None => request::from_flags(args)?,
     };
     if args.dry_run {
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &ScanArgs) -> Result<Exit, Failure> {
         site: site.to_string(),
         targets: request.targets.clone(),
         connect: request.options.kinds.connect,
-        hosts_only: request.targets.is_empty(),
+        hosts_only: request.options.kinds.discover,
     };
     let scan = run::plan(&request)?;
     let store = args.out.data.as_deref().map(store::open).transpose()?;
@@ -134,10 +134,10 @@ impl Session {
 }
 
 /// What an interrupted scan left in `file`.
-fn resumed(file: &Path) -> Result<Request, Failure> {
+fn resumed(args: &ScanArgs, file: &Path) -> Result<Request, Failure> {
     let text = fs::read_to_string(file).or_fail(Exit::Io, file.display())?;
     let checkpoint: Checkpoint = text.parse().or_fail(Exit::Usage, file.display())?;
-    run::resume(checkpoint)
+    request::from_checkpoint(args, checkpoint)
 }
 
 /// Lists what would be sent, one endpoint a line.
@@ -213,6 +213,7 @@ fn commit(
     if !doubtful.is_empty() && !cancel.is_cancelled() {
         let again = Request {
             targets: TargetSet::of_endpoints(&doubtful),
+            scope: request.scope.clone(),
             options: run::confirmation(&request.options),
         };
         report.absorb(run::collect(&again, site, None, cancel)?);

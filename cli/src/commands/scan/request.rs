@@ -8,7 +8,7 @@ use portolan_core::target::{AddrSet, Block, PortSet, PortSpec, Scope, TargetSet}
 
 use crate::args::ScanArgs;
 use crate::console;
-use crate::engine::{ScanKinds, ScanOptions, Shard};
+use crate::engine::{Checkpoint, ScanKinds, ScanOptions, Shard};
 use crate::exit::{Exit, Failure};
 use crate::targets::{self, NameRules};
 
@@ -22,6 +22,8 @@ const UDP_PORTS_DEFAULT: usize = 100;
 pub(crate) struct Request {
     /// What to ask; nothing in it is excluded or out of scope.
     pub(crate) targets: TargetSet,
+    /// What may be touched at all: the engine holds to it too.
+    pub(crate) scope: Scope,
     /// How to ask it.
     pub(crate) options: ScanOptions,
 }
@@ -33,11 +35,26 @@ pub(crate) struct Request {
 pub(crate) fn from_flags(args: &ScanArgs) -> Result<Request, Failure> {
     let kinds = kinds(args);
     let (tcp, udp) = ports(args, &kinds)?;
-    let addrs = addrs(args)?;
+    let (scope, addrs) = addrs(args)?;
     let targets = TargetSet::single(Block { addrs, tcp, udp });
     targets.len().map_err(Failure::usage)?;
     targets.addrs().len().map_err(Failure::usage)?;
-    Ok(Request { targets, options: options(args, kinds)? })
+    Ok(Request { targets, scope, options: options(args, kinds)? })
+}
+
+/// What an interrupted scan had still to ask; pace and way may be changed by flags.
+///
+/// # Errors
+/// The first flag that makes no sense.
+pub(crate) fn from_checkpoint(args: &ScanArgs, left: Checkpoint) -> Result<Request, Failure> {
+    let mut options = options(args, left.kinds)?;
+    options.retries = left.retries;
+    if args.rate.is_none() {
+        options.rate_pps = left.rate_pps;
+    }
+    let targets = left.targets.clone();
+    options.resume = Some(left);
+    Ok(Request { targets, scope: Scope::unbounded(), options })
 }
 
 fn kinds(args: &ScanArgs) -> ScanKinds {
@@ -51,7 +68,7 @@ fn kinds(args: &ScanArgs) -> ScanKinds {
 }
 
 /// The addresses that are named, less what is excluded, within the scope.
-fn addrs(args: &ScanArgs) -> Result<AddrSet, Failure> {
+fn addrs(args: &ScanArgs) -> Result<(Scope, AddrSet), Failure> {
     if args.targets.is_empty() && args.targets_file.is_empty() {
         return Err(Failure::usage(
             "nothing to scan: name a TARGET, or a list of them with -iL FILE",
@@ -68,7 +85,9 @@ fn addrs(args: &ScanArgs) -> Result<AddrSet, Failure> {
             Scope::only(targets::gather("--scope-file", &[], &files, NameRules::EVERY)?)
         }
     };
-    within(&scope.without(&excluded), &named)
+    let scope = scope.without(&excluded);
+    let addrs = within(&scope, &named)?;
+    Ok((scope, addrs))
 }
 
 /// What of `named` may be scanned.
@@ -148,7 +167,7 @@ fn options(args: &ScanArgs, kinds: ScanKinds) -> Result<ScanOptions, Failure> {
         options.shard = Shard { index: shard.index, count: shard.count };
     }
     if let Some(threads) = args.threads {
-        options.threads = usize::from(threads);
+        options.threads = threads;
     }
     options.seed = args.seed;
     options.interface.clone_from(&args.interface);

@@ -7,7 +7,7 @@ use portolan_core::ScanEvent;
 use portolan_store::{ScanReport, SiteName};
 
 use super::request::Request;
-use crate::engine::{Cancel, Checkpoint, PlanError, Scan, ScanError, ScanOptions, ScanOutcome};
+use crate::engine::{Cancel, Scan, ScanError, ScanOptions, ScanOutcome, ScanPlanError};
 use crate::exit::{Exit, Failure};
 use crate::finding::{self, Finding};
 use crate::ledger::Ledger;
@@ -21,16 +21,7 @@ const EVENTS_WAITING_MAX: usize = 1 << 18;
 /// # Errors
 /// As the engine's, with the exit code.
 pub(crate) fn plan(request: &Request) -> Result<Scan, Failure> {
-    Scan::plan(request.targets.clone(), request.options.clone()).map_err(plan_failure)
-}
-
-/// What a checkpoint asks for.
-///
-/// # Errors
-/// It no longer makes sense.
-pub(crate) fn resume(checkpoint: Checkpoint) -> Result<Request, Failure> {
-    let _ = checkpoint;
-    Err(Failure::usage("not yet"))
+    Scan::plan(&request.targets, &request.scope, request.options.clone()).map_err(plan_failure)
 }
 
 /// How to ask again what seems to have gone: as before, unhurried, whole.
@@ -112,8 +103,12 @@ pub(crate) fn collect(
     Ok(report::report(about, &ledger))
 }
 
-fn plan_failure(error: PlanError) -> Failure {
-    Failure::new(Exit::Usage, error)
+fn plan_failure(error: ScanPlanError) -> Failure {
+    let exit = match &error {
+        ScanPlanError::NeedsPrivilege { .. } => Exit::Privilege,
+        _ => Exit::Usage,
+    };
+    Failure::new(exit, error)
 }
 
 fn scan_failure(error: ScanError) -> Failure {

@@ -1,0 +1,101 @@
+//! The engine as the daemon's scanner: each job on a thread of its own.
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use portolan_api::{RunnerError, ScanJob, ScanKind, ScanRunner, ScanSpec};
+use portolan_core::target::{Block, TargetSet};
+use portolan_store::ScanReport;
+
+use crate::commands::scan::request::{Request, default_ports, within};
+use crate::commands::scan::run;
+use crate::engine::{Cancel, ScanKinds, ScanOptions};
+use crate::exit::Failure;
+use crate::targets::{self, NameRules};
+
+/// Scans with the packets of this host.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EngineRunner;
+
+impl ScanRunner for EngineRunner {
+    fn run(&self, job: ScanJob) -> BoxFuture<'static, Result<ScanReport, RunnerError>> {
+        async move {
+            let cancel = Cancel::default();
+            let (stop, flag) = (job.cancel.clone(), cancel.clone());
+            let watch = tokio::spawn(async move {
+                stop.cancelled().await;
+                flag.cancel();
+            });
+            let done = tokio::task::spawn_blocking(move || scan(&job, &cancel)).await;
+            watch.abort();
+            match done {
+                Ok(report) => report.map_err(|failure| RunnerError::new(failure.to_string())),
+                Err(broken) => Err(RunnerError::new("the scan broke off").caused_by(broken)),
+            }
+        }
+        .boxed()
+    }
+}
+
+/// Runs `job` on this thread.
+fn scan(job: &ScanJob, cancel: &Cancel) -> Result<ScanReport, Failure> {
+    let spec = job.spec.as_ref();
+    let name = Some(job.name.as_str());
+    let excluded = targets::resolve(&spec.exclude, NameRules::EVERY)?;
+    let scope = spec.scope.clone().without(&excluded);
+    let kinds = kinds(spec);
+    if let Some(endpoints) = &job.recheck {
+        let targets = TargetSet::of_endpoints(endpoints);
+        let options = options(spec, ports_only(kinds));
+        return run::collect(&Request { targets, scope, options }, &spec.site, name, cancel);
+    }
+    let first = NameRules { ipv4: false, ipv6: false, all: false };
+    let addrs = within(&scope, &targets::resolve(&spec.targets, first)?)?;
+    let (tcp, udp) = match &spec.ports {
+        None => default_ports(kinds.syn || kinds.connect, kinds.udp, None),
+        Some(ports) => ports.for_scan(kinds.syn || kinds.connect, kinds.udp),
+    };
+    let block = Block { addrs: addrs.clone(), tcp, udp };
+    let request = |block, kinds| Request {
+        targets: TargetSet::single(block),
+        scope: scope.clone(),
+        options: options(spec, kinds),
+    };
+    let mut hosts = None;
+    if kinds.discover {
+        let only = ScanKinds { discover: true, ..ScanKinds::default() };
+        let found = run::collect(
+            &request(Block { addrs, ..Block::default() }, only),
+            &spec.site,
+            name,
+            cancel,
+        )?;
+        if !(kinds.syn || kinds.connect || kinds.udp) || cancel.is_cancelled() {
+            return Ok(found);
+        }
+        hosts = Some(found.hosts);
+    }
+    let mut report = run::collect(&request(block, ports_only(kinds)), &spec.site, name, cancel)?;
+    report.hosts.extend(hosts.into_iter().flatten());
+    Ok(report)
+}
+
+fn kinds(spec: &ScanSpec) -> ScanKinds {
+    let has = |kind| spec.kinds.contains(&kind);
+    ScanKinds {
+        syn: has(ScanKind::Syn) && !has(ScanKind::Connect),
+        udp: has(ScanKind::Udp),
+        connect: has(ScanKind::Connect),
+        discover: has(ScanKind::Discover),
+    }
+}
+
+const fn ports_only(kinds: ScanKinds) -> ScanKinds {
+    ScanKinds { discover: false, ..kinds }
+}
+
+fn options(spec: &ScanSpec, kinds: ScanKinds) -> ScanOptions {
+    let mut options = ScanOptions { kinds, ..ScanOptions::default() };
+    options.rate_pps = spec.rate_pps.unwrap_or(options.rate_pps);
+    options.retries = spec.retries.unwrap_or(options.retries);
+    options
+}
