@@ -7,6 +7,29 @@
     reason = "the workspace is released as one: a new variant should break the matches it must reach"
 )]
 
+mod apply;
+mod bits;
+mod codec;
+mod commit;
+mod compare;
+mod cover;
+mod current;
+mod disk;
+mod inner;
+mod key;
+mod line;
+mod list;
+#[cfg(test)]
+mod memory;
+mod prune;
+mod record;
+mod recover;
+mod redo;
+mod scan_rows;
+mod transfer;
+mod tree;
+mod verify;
+
 /// What differs between two sides.
 pub mod diff;
 /// What can go wrong.
@@ -30,6 +53,7 @@ pub use diff::{DiffOptions, DiffRow, DriftKind, Side};
 pub use error::{ExpectError, ExportError, ImportError, StoreError};
 pub use expected::{Expectation, Selector};
 pub use filter::Filter;
+pub use line::check_record;
 pub use page::{BadCursor, Cursor, Page, PageRequest};
 pub use report::{
     CurrentRow, EndpointRow, EndpointState, HostPorts, HostRow, ScanCounters, ScanId, ScanRecord,

@@ -1,18 +1,26 @@
 //! The store as its users see it.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, Write};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use portolan_core::{Endpoint, UnixTime};
 
+use crate::codec::seal;
 use crate::diff::{DiffOptions, DiffRow, Side};
+use crate::disk::Disk;
 use crate::error::{ExpectError, ExportError, ImportError, StoreError};
-use crate::expected::{Expectation, Selector};
+use crate::expected::{self, Expectation, Selector};
 use crate::filter::Filter;
+use crate::inner::Inner;
+use crate::key::{self, Key};
 use crate::page::{Page, PageRequest};
+use crate::recover::recover;
 use crate::report::{CurrentRow, EndpointRow, HostRow, ScanId, ScanRecord, ScanReport, Transition};
 use crate::summary::Summary;
+use crate::tree::{Kv, SledTree};
+use crate::{commit, list, prune, redo, scan_rows, summary, transfer, verify};
 
 /// How a store is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,202 +74,350 @@ pub struct VerifyReport {
 pub const IMPORTS_FAILED_TOTAL: &str = "imports_failed_total";
 /// The time of the last successful import in [`Store::info`], UNIX seconds with fraction.
 pub const IMPORTS_LAST: &str = "imports_last";
+/// The database's directory inside the store's.
+const DATABASE: &str = "db";
+/// The longest small text with its key, bytes.
+const MAX_INFO_LEN: usize = 4 << 10;
 
 /// A store on disk. Clones share it; the last one dropped closes it.
+///
+/// Everything blocks: call it from threads that may. Reading and writing go on side by side, but
+/// for the moment in which a commit becomes visible.
 #[derive(Clone)]
 pub struct Store {
-    _inner: Arc<()>,
+    inner: Arc<Inner>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
 }
 
 impl Store {
     /// Opens the store in `dir`, making it where there is none.
     ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub fn open(_dir: &Path, _options: StoreOptions) -> Result<Self, StoreError> {
-        Err(StoreError::ReadOnly)
-    }
-    /// Stores a scan; durable when it returns.
+    /// What was cut short by a crash is completed or taken back before it returns.
     ///
     /// # Errors
-    /// See [`StoreError`].
-    pub fn commit_scan(&self, _report: &ScanReport) -> Result<ScanId, StoreError> {
-        Err(StoreError::ReadOnly)
+    /// [`StoreError::Locked`], [`StoreError::WrongVersion`], [`StoreError::Corrupt`],
+    /// [`StoreError::Full`], [`StoreError::Io`].
+    pub fn open(dir: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        let disk = Disk::lock(dir, options.reserve_bytes)?;
+        // Opening writes: recovery, and sled's own.
+        disk.check_space()?;
+        let tree = SledTree::open(dir, DATABASE, options.cache_bytes)?;
+        Self::over(Box::new(tree), Some(disk))
     }
-    /// A scan's header.
+
+    /// A store over a tree.
+    pub(crate) fn over(kv: Box<dyn Kv>, disk: Option<Disk>) -> Result<Self, StoreError> {
+        let inner = Inner::new(kv, disk);
+        recover(&inner)?;
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Stores a scan. When it returns the scan is whole, visible and on stable storage; when it
+    /// fails, or the process dies, nothing of it is visible, or all of it.
+    ///
+    /// Its number is the second it started in, or the next one that is free.
     ///
     /// # Errors
-    /// See [`StoreError`].
-    pub fn scan(&self, _id: ScanId) -> Result<Option<ScanRecord>, StoreError> {
-        Err(StoreError::ReadOnly)
+    /// [`StoreError::Full`], [`StoreError::ReadOnly`], [`StoreError::Io`].
+    pub fn commit_scan(&self, report: &ScanReport) -> Result<ScanId, StoreError> {
+        commit::commit(&self.inner, report)
     }
-    /// The scans in the order of their ids.
+
+    /// A scan's header; `None` when there is no such scan.
     ///
     /// # Errors
-    /// See [`StoreError`].
-    pub fn scans(&self, _page: &PageRequest) -> Result<Page<ScanRecord>, StoreError> {
-        Err(StoreError::ReadOnly)
+    /// [`StoreError`].
+    pub fn scan(&self, id: ScanId) -> Result<Option<ScanRecord>, StoreError> {
+        let _read = self.inner.read()?;
+        let head = scan_rows::header(&self.inner, id)?;
+        head.map(|head| scan_rows::scan_record(&self.inner, id, head))
+            .transpose()
     }
-    /// The endpoints of a scan; `None` when there is no such scan.
+
+    /// The scans in the order of their numbers, the newest last.
     ///
     /// # Errors
-    /// See [`StoreError`].
+    /// [`StoreError`].
+    pub fn scans(&self, page: &PageRequest) -> Result<Page<ScanRecord>, StoreError> {
+        let _read = self.inner.read()?;
+        list::scans(&self.inner, page)
+    }
+
+    /// The endpoints of a scan that have an answer, closed ports included, in order; `None` when
+    /// there is no such scan.
+    ///
+    /// # Errors
+    /// [`StoreError`].
     pub fn scan_states(
         &self,
-        _id: ScanId,
-        _filter: &Filter,
-        _page: &PageRequest,
+        id: ScanId,
+        filter: &Filter,
+        page: &PageRequest,
     ) -> Result<Option<Page<EndpointRow>>, StoreError> {
-        Err(StoreError::ReadOnly)
+        let _read = self.inner.read()?;
+        list::scan_states(&self.inner, id, filter, page)
     }
-    /// The current state.
+
+    /// The current state, by site and endpoint: of every endpoint what the last scan that asked
+    /// it found. Silent ports of hosts that answered are among them.
     ///
     /// # Errors
-    /// See [`StoreError`].
+    /// [`StoreError`].
     pub fn current(
         &self,
-        _filter: &Filter,
-        _page: &PageRequest,
+        filter: &Filter,
+        page: &PageRequest,
     ) -> Result<Page<CurrentRow>, StoreError> {
-        Err(StoreError::ReadOnly)
+        let _read = self.inner.read()?;
+        list::current(&self.inner, filter, page)
     }
-    /// The hosts.
+
+    /// The hosts that ever answered, by site and address.
     ///
     /// # Errors
-    /// See [`StoreError`].
-    pub fn hosts(
-        &self,
-        _filter: &Filter,
-        _page: &PageRequest,
-    ) -> Result<Page<HostRow>, StoreError> {
-        Err(StoreError::ReadOnly)
+    /// [`StoreError`].
+    pub fn hosts(&self, filter: &Filter, page: &PageRequest) -> Result<Page<HostRow>, StoreError> {
+        let _read = self.inner.read()?;
+        list::hosts(&self.inner, filter, page)
     }
-    /// The transitions, oldest first.
+
+    /// The transitions by scan, then site and endpoint, the newest last. The filter's states are
+    /// those that were gone over to.
     ///
     /// # Errors
-    /// See [`StoreError`].
+    /// [`StoreError`].
     pub fn transitions(
         &self,
-        _filter: &Filter,
-        _page: &PageRequest,
+        filter: &Filter,
+        page: &PageRequest,
     ) -> Result<Page<Transition>, StoreError> {
-        Err(StoreError::ReadOnly)
+        let _read = self.inner.read()?;
+        list::transitions(&self.inner, filter, page)
     }
-    /// Endpoints that were open, or are expected open, are covered by `report`, and are not open in it.
+
+    /// Endpoints that were open, or are expected open, are covered by `report`, and are not open
+    /// in it: to be probed again before anyone is told. In order.
     ///
     /// # Errors
-    /// See [`StoreError`].
-    pub fn unconfirmed(&self, _report: &ScanReport) -> Result<Vec<Endpoint>, StoreError> {
-        Err(StoreError::ReadOnly)
+    /// [`StoreError`].
+    pub fn unconfirmed(&self, report: &ScanReport) -> Result<Vec<Endpoint>, StoreError> {
+        let _read = self.inner.read()?;
+        list::unconfirmed(&self.inner, report)
     }
-    /// The expected state.
+
+    /// The expected state, by site, addresses, transport and ports.
     ///
     /// # Errors
-    /// See [`StoreError`].
+    /// [`StoreError`].
     pub fn expected(
         &self,
-        _filter: &Filter,
-        _page: &PageRequest,
+        filter: &Filter,
+        page: &PageRequest,
     ) -> Result<Page<Expectation>, StoreError> {
-        Err(StoreError::ReadOnly)
+        let _read = self.inner.read()?;
+        list::expected(&self.inner, filter, page)
     }
-    /// Adds or replaces expectations, all or none.
+
+    /// Adds expectations, or replaces those with the same selector: all or none. Durable when it
+    /// returns.
     ///
     /// # Errors
-    /// See [`ExpectError`].
-    pub fn expect(&self, _expectations: &[Expectation]) -> Result<(), ExpectError> {
-        Err(StoreError::ReadOnly.into())
+    /// [`ExpectError::Invalid`] with the index and problem of each bad entry; nothing is changed
+    /// then.
+    pub fn expect(&self, expectations: &[Expectation]) -> Result<(), ExpectError> {
+        let problems = expected::problems(expectations);
+        if !problems.is_empty() {
+            return Err(ExpectError::Invalid(problems));
+        }
+        let _writer = self.inner.write()?;
+        let ops = expectations
+            .iter()
+            .map(|e| expected::put_op(&self.inner, e));
+        let ops = ops.collect::<Result<_, _>>()?;
+        Ok(expected::change(&self.inner, ops)?)
     }
-    /// Removes expectations; says how many there were.
+
+    /// Removes the expectations with exactly these selectors, all at once; says how many of them
+    /// there were.
     ///
     /// # Errors
-    /// See [`StoreError`].
-    pub fn unexpect(&self, _selectors: &[Selector]) -> Result<usize, StoreError> {
-        Err(StoreError::ReadOnly)
+    /// [`StoreError`].
+    pub fn unexpect(&self, selectors: &[Selector]) -> Result<usize, StoreError> {
+        let _writer = self.inner.write()?;
+        let mut keys = BTreeSet::new();
+        for selector in selectors {
+            let Some(site) = self.inner.site(&selector.site) else {
+                continue;
+            };
+            let place = key::expected(site, selector);
+            if self.inner.kv.get(&place)?.is_some() {
+                keys.insert(place);
+            }
+        }
+        let count = keys.len();
+        expected::change(
+            &self.inner,
+            keys.into_iter().map(|key| (key, None)).collect(),
+        )?;
+        Ok(count)
     }
-    /// Makes the current state the expected one, for the rows of the current diff that match.
+
+    /// Makes the current state the expected one, for the rows of the difference between them
+    /// that match; all at once. Without `comment`, comments stay. Says how many rows there were.
+    ///
+    /// An endpoint that was expected and never seen is no longer expected.
     ///
     /// # Errors
-    /// See [`StoreError`].
-    pub fn accept(&self, _filter: &Filter, _comment: Option<&str>) -> Result<usize, StoreError> {
-        Err(StoreError::ReadOnly)
+    /// [`StoreError`].
+    pub fn accept(&self, filter: &Filter, comment: Option<&str>) -> Result<usize, StoreError> {
+        let _writer = self.inner.write()?;
+        list::accept(&self.inner, filter, comment)
     }
-    /// What differs between two sides; `None` when one is an unknown scan.
+
+    /// What differs between two sides, by site and endpoint; `None` when one of them is a scan
+    /// that is not there.
+    ///
+    /// Compared with the current or the expected state, a scan's side speaks only of what the
+    /// scan asked.
     ///
     /// # Errors
-    /// See [`StoreError`].
+    /// [`StoreError`].
     pub fn diff(
         &self,
-        _from: Side,
-        _to: Side,
-        _filter: &Filter,
-        _options: &DiffOptions,
-        _page: &PageRequest,
+        from: Side,
+        to: Side,
+        filter: &Filter,
+        options: &DiffOptions,
+        page: &PageRequest,
     ) -> Result<Option<Page<DiffRow>>, StoreError> {
-        Err(StoreError::ReadOnly)
+        let _read = self.inner.read()?;
+        list::diff(&self.inner, (from, to), filter, *options, page)
     }
-    /// Takes away what scans before `keep_from` no longer add to the current state.
+
+    /// Takes away, of scans with numbers below `keep_from`, what later scans have superseded:
+    /// whole scans, endpoints inside others, and their transitions. The current state stays as
+    /// it is. One change; durable when it returns.
     ///
     /// # Errors
-    /// See [`StoreError`].
-    pub fn prune(&self, _keep_from: UnixTime) -> Result<PruneOutcome, StoreError> {
-        Err(StoreError::ReadOnly)
+    /// [`StoreError`].
+    pub fn prune(&self, keep_from: UnixTime) -> Result<PruneOutcome, StoreError> {
+        let _writer = self.inner.write()?;
+        prune::prune(&self.inner, keep_from.as_seconds())
     }
-    /// Figures of the whole store.
+
+    /// Figures of the whole store, computed once after each change.
     ///
     /// # Errors
-    /// See [`StoreError`].
+    /// [`StoreError`].
     pub fn summary(&self) -> Result<Arc<Summary>, StoreError> {
-        Err(StoreError::ReadOnly)
+        let _read = self.inner.read()?;
+        summary::summary(&self.inner)
     }
-    /// A small text kept under `key`.
+
+    /// The small text kept under `key`.
     ///
     /// # Errors
-    /// See [`StoreError`].
-    pub fn info(&self, _key: &str) -> Result<Option<String>, StoreError> {
-        Err(StoreError::ReadOnly)
+    /// [`StoreError`].
+    pub fn info(&self, key: &str) -> Result<Option<String>, StoreError> {
+        let _read = self.inner.read()?;
+        self.inner.get(&info_key(key))
     }
-    /// Keeps a small text under `key`.
+
+    /// Keeps a small text (up to 4 KiB) under `key`; durable when it returns.
     ///
     /// # Errors
-    /// See [`StoreError`].
-    pub fn set_info(&self, _key: &str, _value: &str) -> Result<(), StoreError> {
-        Err(StoreError::ReadOnly)
+    /// [`StoreError`].
+    pub fn set_info(&self, key: &str, value: &str) -> Result<(), StoreError> {
+        let _writer = self.inner.write()?;
+        self.put_info(&[(key, value)])
     }
-    /// Counts an import that succeeded at `Some(time)` or failed.
+
+    /// Counts an import: one that succeeded at that time, or one that failed.
     ///
     /// # Errors
-    /// See [`StoreError`].
-    pub fn count_import(&self, _succeeded_at: Option<UnixTime>) -> Result<(), StoreError> {
-        Err(StoreError::ReadOnly)
+    /// [`StoreError`].
+    pub fn count_import(&self, succeeded_at: Option<UnixTime>) -> Result<(), StoreError> {
+        let _writer = self.inner.write()?;
+        if let Some(at) = succeeded_at {
+            let (seconds, millis) = (at.as_seconds(), at.as_millis().rem_euclid(1000));
+            return self.put_info(&[(IMPORTS_LAST, &format!("{seconds}.{millis:03}"))]);
+        }
+        let before: Option<String> = self.inner.get(&info_key(IMPORTS_FAILED_TOTAL))?;
+        let count = before
+            .and_then(|text| text.parse::<u64>().ok())
+            .unwrap_or(0);
+        self.put_info(&[(IMPORTS_FAILED_TOTAL, &count.saturating_add(1).to_string())])
     }
+
+    fn put_info(&self, texts: &[(&str, &str)]) -> Result<(), StoreError> {
+        let mut ops = Vec::new();
+        for (key, text) in texts {
+            if key.len() + text.len() > MAX_INFO_LEN {
+                let len = key.len() + text.len();
+                return Err(StoreError::TooLarge {
+                    what: "the text",
+                    len,
+                });
+            }
+            let place = info_key(key);
+            let value = seal(&place, &(*text).to_owned())?;
+            ops.push((place, Some(value)));
+        }
+        redo::change(&self.inner, ops)
+    }
+
     /// Bytes on disk.
     pub fn size_bytes(&self) -> u64 {
-        0
+        self.inner.kv.size_bytes()
     }
-    /// Whether a failed write has made it read-only.
+
+    /// Whether a failed write has made the store read-only, until it is opened again.
     pub fn is_read_only(&self) -> bool {
-        true
+        self.inner.is_read_only()
     }
-    /// Writes the whole store as NDJSON.
+
+    /// Writes the whole store as NDJSON: a header line, a line per record, a last line with
+    /// count and checksum. Commits wait meanwhile, so write to a file rather than a slow peer.
     ///
     /// # Errors
-    /// See [`ExportError`].
-    pub fn export(&self, _out: &mut dyn Write) -> Result<(), ExportError> {
-        Err(StoreError::ReadOnly.into())
+    /// [`ExportError`].
+    pub fn export(&self, out: &mut dyn Write) -> Result<(), ExportError> {
+        let _read = self.inner.read()?;
+        transfer::export(&self.inner, out)
     }
+
     /// Reads an export into an empty store, whole or not at all.
     ///
     /// # Errors
-    /// See [`ImportError`].
-    pub fn import(&self, _input: &mut dyn BufRead) -> Result<ImportOutcome, ImportError> {
-        Err(StoreError::ReadOnly.into())
+    /// [`ImportError`] with the line; the store is as empty as before.
+    pub fn import(&self, input: &mut dyn BufRead) -> Result<ImportOutcome, ImportError> {
+        let _writer = self.inner.write()?;
+        let outcome = transfer::import(&self.inner, input);
+        *self
+            .inner
+            .expected
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = None;
+        outcome
     }
+
     /// Reads every record and checks it against the others.
     ///
     /// # Errors
-    /// See [`StoreError`].
+    /// [`StoreError`] when reading itself fails; damage is in the report.
     pub fn verify(&self) -> Result<VerifyReport, StoreError> {
-        Err(StoreError::ReadOnly)
+        let _read = self.inner.read()?;
+        verify::verify(&self.inner)
     }
+}
+
+fn info_key(key: &str) -> Vec<u8> {
+    Key::new(key::INFO).bytes(key.as_bytes()).done()
 }
