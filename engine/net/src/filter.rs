@@ -38,11 +38,7 @@ impl Filter {
     /// TCP and UDP to no port yet; ICMP errors and echo replies; ICMPv6 likewise, and neighbour
     /// discovery; no ARP; IPv6 with extension headers (the parser judges); no later fragments.
     pub const fn new(encapsulation: Encapsulation) -> Self {
-        Self {
-            encapsulation,
-            ports: Vec::new(),
-            arp: false,
-        }
+        Self { encapsulation, ports: Vec::new(), arp: false }
     }
 
     /// Also TCP and UDP to destination ports in `range`, our source ports.

@@ -34,11 +34,7 @@ fn run(program: &[Instruction], frame: &[u8]) -> u32 {
                     IF_ANY_SET => a & k != 0,
                     other => panic!("operation {other:#x}"),
                 };
-                at += usize::from(if holds {
-                    line.jump_true
-                } else {
-                    line.jump_false
-                });
+                at += usize::from(if holds { line.jump_true } else { line.jump_false });
                 Some(a)
             }
         };
@@ -54,11 +50,7 @@ fn passes(frame: &[u8]) -> bool {
     let with = Filter::new(Encapsulation::Ethernet).ports(PORTS).program();
     let without = Filter::new(Encapsulation::Ip).ports(PORTS).program();
     let verdict = run(&with, frame);
-    assert_eq!(
-        verdict,
-        run(&without, &frame[14..]),
-        "the two encapsulations agree"
-    );
+    assert_eq!(verdict, run(&without, &frame[14..]), "the two encapsulations agree");
     assert!(verdict == 0 || verdict == SNAP_LEN);
     verdict != 0
 }
@@ -91,17 +83,9 @@ fn answers_to_our_ports_pass_and_others_do_not() {
         (45_056, false),
         (22, false),
     ] {
-        assert_eq!(
-            passes(&frame!(v4().tcp(80, port, 1, 100).syn().ack(2))),
-            expected,
-            "{port}"
-        );
+        assert_eq!(passes(&frame!(v4().tcp(80, port, 1, 100).syn().ack(2))), expected, "{port}");
         assert_eq!(passes(&frame!(v4().udp(53, port))), expected, "{port}");
-        assert_eq!(
-            passes(&frame!(v6().tcp(80, port, 1, 100).rst())),
-            expected,
-            "{port}"
-        );
+        assert_eq!(passes(&frame!(v6().tcp(80, port, 1, 100).rst())), expected, "{port}");
         assert_eq!(passes(&frame!(v6().udp(53, port))), expected, "{port}");
     }
 }
@@ -113,9 +97,7 @@ fn options_in_the_ipv4_header_move_the_port() {
     header.options = etherparse::Ipv4Options::from([1_u8; 8]);
     let ip = etherparse::IpHeaders::Ipv4(header, etherparse::Ipv4Extensions::default());
     let builder = PacketBuilder::ethernet2([2; 6], [4; 6]).ip(ip);
-    assert!(passes(&frame!(
-        builder.tcp(80, 41_000, 1, 100).syn().ack(2)
-    )));
+    assert!(passes(&frame!(builder.tcp(80, 41_000, 1, 100).syn().ack(2))));
 }
 
 #[test]
@@ -127,19 +109,10 @@ fn icmp_answers_pass_and_requests_do_not() {
     assert!(!passes(&frame!(v4().icmpv4(Icmpv4Type::EchoRequest(echo)))));
     assert!(passes(&frame!(v6().icmpv6(Icmpv6Type::EchoReply(echo)))));
     assert!(!passes(&frame!(v6().icmpv6(Icmpv6Type::EchoRequest(echo)))));
-    for (kind, expected) in [
-        (1, true),
-        (2, false),
-        (3, true),
-        (135, true),
-        (136, true),
-        (143, false),
-    ] {
-        let raw = Icmpv6Type::Unknown {
-            type_u8: kind,
-            code_u8: 0,
-            bytes5to8: [0; 4],
-        };
+    for (kind, expected) in
+        [(1, true), (2, false), (3, true), (135, true), (136, true), (143, false)]
+    {
+        let raw = Icmpv6Type::Unknown { type_u8: kind, code_u8: 0, bytes5to8: [0; 4] };
         assert_eq!(passes(&frame!(v6().icmpv6(raw))), expected, "type {kind}");
     }
 }
@@ -191,10 +164,7 @@ fn many_ranges_still_fit_and_each_counts() {
 #[test]
 fn frames_of_every_length_end_in_a_verdict() {
     let frame = frame!(v6().tcp(80, 41_000, 1, 100).syn().ack(2));
-    let program = Filter::new(Encapsulation::Ethernet)
-        .ports(PORTS)
-        .arp()
-        .program();
+    let program = Filter::new(Encapsulation::Ethernet).ports(PORTS).arp().program();
     for len in 0..=frame.len() {
         let verdict = run(&program, &frame[..len]);
         assert_eq!(verdict != 0, len >= 14 + 40 + 4);

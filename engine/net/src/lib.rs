@@ -10,6 +10,8 @@
     reason = "the workspace is released as one: a new variant should break the matches it must reach"
 )]
 
+/// The scan that needs no privilege.
+pub mod connect;
 /// The kernel filter in front of the receiver.
 pub mod filter;
 /// Where frames leave and arrive.
@@ -25,6 +27,7 @@ pub mod route;
 #[expect(unsafe_code, reason = "system calls; each block says why it is sound")]
 mod sys;
 
+pub use connect::{ConnectOptions, connect_scan};
 pub use filter::Filter;
 pub use link::{LinkError, PacketRx, PacketRxOptions, PacketTx, PacketTxOptions, RawIpTx};
 pub use link::{RxLink, TxLink};

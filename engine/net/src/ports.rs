@@ -104,9 +104,7 @@ impl Occupied {
         };
         let mut occupied = Self::default();
         let bounds = read(EPHEMERAL)?;
-        let mut words = bounds
-            .split_whitespace()
-            .filter_map(|word| word.parse::<u32>().ok());
+        let mut words = bounds.split_whitespace().filter_map(|word| word.parse::<u32>().ok());
         if let (Some(low), Some(high)) = (words.next(), words.next()) {
             occupied.ephemeral.push(low..=high);
         }
@@ -125,9 +123,7 @@ impl Occupied {
     }
 
     fn touches(&self, first: u32, last: u32) -> bool {
-        self.ephemeral
-            .iter()
-            .any(|range| *range.start() <= last && first <= *range.end())
+        self.ephemeral.iter().any(|range| *range.start() <= last && first <= *range.end())
             || self.bound.range(first..=last).next().is_some()
     }
 }
@@ -169,10 +165,7 @@ mod tests {
     use super::*;
 
     fn occupied(ephemeral: RangeInclusive<u32>, bound: &[u32]) -> Occupied {
-        Occupied {
-            ephemeral: vec![ephemeral],
-            bound: bound.iter().copied().collect(),
-        }
+        Occupied { ephemeral: vec![ephemeral], bound: bound.iter().copied().collect() }
     }
 
     #[test]
@@ -196,10 +189,7 @@ mod tests {
         let table = "  sl  local_address rem_address   st\n   \
                      0: 0100007F:1F90 00000000:0000 0A 00000000:00000000\n junk\n";
         assert_eq!(local_ports(table).collect::<Vec<_>>(), [8_080]);
-        assert_eq!(
-            ranges("8080,9000-9010\n").collect::<Vec<_>>(),
-            [8_080..=8_080, 9_000..=9_010]
-        );
+        assert_eq!(ranges("8080,9000-9010\n").collect::<Vec<_>>(), [8_080..=8_080, 9_000..=9_010]);
         assert_eq!(ranges("\n").count(), 0);
     }
 

@@ -47,11 +47,7 @@ impl Privilege {
         let effective = caps::effective()?;
         let has = |capability: u32| effective >> capability & 1 == 1;
         let opened = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0))).is_ok();
-        Ok(Self {
-            raw_sockets: opened,
-            net_raw: has(CAP_NET_RAW),
-            net_admin: has(CAP_NET_ADMIN),
-        })
+        Ok(Self { raw_sockets: opened, net_raw: has(CAP_NET_RAW), net_admin: has(CAP_NET_ADMIN) })
     }
 
     /// Whether raw scans can run, and if not, in one sentence why.
@@ -60,9 +56,7 @@ impl Privilege {
     /// [`PrivilegeError`], whose text tells the user what to do.
     pub const fn require_raw(self) -> Result<(), PrivilegeError> {
         match self {
-            Self {
-                raw_sockets: true, ..
-            } => Ok(()),
+            Self { raw_sockets: true, .. } => Ok(()),
             Self { net_raw: true, .. } => Err(PrivilegeError::Refused),
             Self { .. } => Err(PrivilegeError::Missing),
         }
@@ -77,16 +71,9 @@ mod tests {
     fn the_verdict_follows_from_the_attempt() {
         let privilege = Privilege::detect().unwrap();
         assert_eq!(privilege.require_raw().is_ok(), privilege.raw_sockets);
-        let without = Privilege {
-            raw_sockets: false,
-            net_raw: false,
-            net_admin: false,
-        };
+        let without = Privilege { raw_sockets: false, net_raw: false, net_admin: false };
         assert_eq!(without.require_raw(), Err(PrivilegeError::Missing));
-        let confined = Privilege {
-            net_raw: true,
-            ..without
-        };
+        let confined = Privilege { net_raw: true, ..without };
         assert_eq!(confined.require_raw(), Err(PrivilegeError::Refused));
     }
 }

@@ -26,10 +26,7 @@ pub struct PacketTxOptions {
 
 impl Default for PacketTxOptions {
     fn default() -> Self {
-        Self {
-            buffer_len: 8 << 20,
-            bypass_qdisc: false,
-        }
+        Self { buffer_len: 8 << 20, bypass_qdisc: false }
     }
 }
 
@@ -78,19 +75,11 @@ impl TxLink for PacketTx {
 
     fn send(&mut self, batch: &FrameBatch, from: usize) -> Result<usize, LinkError> {
         let (interface, encapsulation) = (self.interface, self.encapsulation);
-        let sent = self.table.send(
-            self.socket.as_fd(),
-            batch,
-            from,
-            |frame| match encapsulation {
-                Encapsulation::Ethernet => Destination::Bound,
-                // The driver has no header to read the protocol from.
-                Encapsulation::Ip => Destination::Link {
-                    interface,
-                    protocol: ip_protocol(frame),
-                },
-            },
-        );
+        let sent = self.table.send(self.socket.as_fd(), batch, from, |frame| match encapsulation {
+            Encapsulation::Ethernet => Destination::Bound,
+            // The driver has no header to read the protocol from.
+            Encapsulation::Ip => Destination::Link { interface, protocol: ip_protocol(frame) },
+        });
         match sent {
             Err(error) if error.errno() == libc::ENOBUFS => {
                 self.buffer_full = true;
@@ -115,7 +104,8 @@ impl TxLink for PacketTx {
 /// How a [`PacketRx`] is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PacketRxOptions {
-    /// Octets of the ring shared with the kernel; rounded down to MiB, at least 2 MiB.
+    /// Octets of the ring shared with the kernel; rounded down to MiB, at least 2 MiB. Zero
+    /// makes no ring: frames are then copied one by one.
     pub ring_len: u32,
     /// After this long a block that holds frames is handed over though it is not full.
     pub retire: Duration,
@@ -123,10 +113,7 @@ pub struct PacketRxOptions {
 
 impl Default for PacketRxOptions {
     fn default() -> Self {
-        Self {
-            ring_len: 16 << 20,
-            retire: Duration::from_millis(5),
-        }
+        Self { ring_len: 16 << 20, retire: Duration::from_millis(5) }
     }
 }
 
@@ -171,24 +158,10 @@ impl PacketRx {
         let socket = open_socket(kind).map_err(|e| refine(e, interface))?;
         attach(&socket, filter)?;
         sys::ignore_outgoing(socket.as_fd())?;
-        let intake = match RxRing::map(socket.as_fd(), options.ring_len, options.retire) {
-            Ok(ring) => Intake::Ring(ring),
-            Err(error) => {
-                tracing::debug!(%error, "no receive ring, frames are copied one by one");
-                let buffer_len = i32::try_from(options.ring_len).unwrap_or(i32::MAX);
-                sys::set_receive_buffer(&socket, buffer_len)?;
-                Intake::Copy(vec![0; usize::try_from(SNAP_LEN).unwrap_or(0)].into())
-            }
-        };
+        let intake = intake(&socket, options)?;
         sys::bind(&socket, interface, sys::ETH_P_ALL).map_err(|e| refine(e, interface))?;
         let encapsulation = filter.encapsulation();
-        Ok(Self {
-            intake,
-            socket,
-            interface,
-            encapsulation,
-            dropped: 0,
-        })
+        Ok(Self { intake, socket, interface, encapsulation, dropped: 0 })
     }
 
     /// Replaces the filter; frames already in the ring stay.
@@ -228,6 +201,21 @@ impl PacketRx {
         }
         Ok(total)
     }
+}
+
+/// A ring where one is wanted and the kernel has the memory for it.
+fn intake(socket: &Socket, options: PacketRxOptions) -> Result<Intake, LinkError> {
+    if options.ring_len > 0 {
+        match RxRing::map(socket.as_fd(), options.ring_len, options.retire) {
+            Ok(ring) => return Ok(Intake::Ring(ring)),
+            Err(error) => {
+                tracing::debug!(%error, "no receive ring, frames are copied one by one");
+            }
+        }
+    }
+    let buffer_len = i32::try_from(options.ring_len).unwrap_or(i32::MAX);
+    sys::set_receive_buffer(socket, buffer_len.max(8 << 20))?;
+    Ok(Intake::Copy(vec![0; usize::try_from(SNAP_LEN).unwrap_or(0)].into()))
 }
 
 /// Frames copied in one call, at most.
@@ -296,10 +284,7 @@ fn ip_protocol(frame: &[u8]) -> u16 {
 pub(super) fn refine(error: SyscallError, interface: u32) -> LinkError {
     match error.errno() {
         libc::EPERM | libc::EACCES => LinkError::NotPermitted(error),
-        libc::ENETDOWN | libc::ENODEV | libc::ENXIO => LinkError::Down {
-            interface,
-            source: error,
-        },
+        libc::ENETDOWN | libc::ENODEV | libc::ENXIO => LinkError::Down { interface, source: error },
         _ => LinkError::Syscall(error),
     }
 }

@@ -68,9 +68,9 @@ impl TxLink for RawIpTx {
 
     fn send(&mut self, batch: &FrameBatch, from: usize) -> Result<usize, LinkError> {
         let (family, interface) = (self.family, self.interface);
-        let sent = self.table.send(self.socket.as_fd(), batch, from, |frame| {
-            destination(family, interface, frame)
-        });
+        let sent = self
+            .table
+            .send(self.socket.as_fd(), batch, from, |frame| destination(family, interface, frame));
         match sent {
             Ok(count) => Ok(count),
             Err(error) => match error.errno() {
@@ -125,11 +125,7 @@ fn destination(family: Family, interface: u32, frame: &[u8]) -> Destination {
             let octets = frame.get(24..).and_then(|rest| rest.first_chunk::<16>());
             let known = octets.filter(|_| version == 6).map(|o| Ipv6Addr::from(*o));
             let addr = known.unwrap_or(Ipv6Addr::UNSPECIFIED);
-            let scope = if addr.is_unicast_link_local() {
-                interface
-            } else {
-                0
-            };
+            let scope = if addr.is_unicast_link_local() { interface } else { 0 };
             Destination::V6(addr, scope)
         }
     }

@@ -173,9 +173,7 @@ mod tests {
     fn an_independent_parser_reads_the_requests() {
         let arp = arp_request(OURS, Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 9));
         let sliced = SlicedPacket::from_ethernet(&arp).unwrap();
-        let Some(etherparse::NetSlice::Arp(arp)) = sliced.net else {
-            panic!("not ARP")
-        };
+        let Some(etherparse::NetSlice::Arp(arp)) = sliced.net else { panic!("not ARP") };
         assert_eq!(arp.operation(), etherparse::ArpOperation::REQUEST);
         assert_eq!(arp.sender_hw_addr(), OURS.0);
         assert_eq!(arp.target_protocol_addr(), [10, 0, 0, 9]);
@@ -183,9 +181,7 @@ mod tests {
         let (source, target) = ("fd00::1".parse().unwrap(), "fd00::1:2:3".parse().unwrap());
         let frame = neighbor_solicitation(OURS, source, target);
         let sliced = SlicedPacket::from_ethernet(&frame).unwrap();
-        let Some(etherparse::NetSlice::Ipv6(ip)) = &sliced.net else {
-            panic!("not IPv6")
-        };
+        let Some(etherparse::NetSlice::Ipv6(ip)) = &sliced.net else { panic!("not IPv6") };
         assert_eq!(ip.header().destination_addr().to_string(), "ff02::1:ff02:3");
         let Some(etherparse::TransportSlice::Icmpv6(icmp)) = sliced.transport else {
             panic!("not ICMPv6")

@@ -39,11 +39,7 @@ pub struct SweepOptions {
 
 impl Default for SweepOptions {
     fn default() -> Self {
-        Self {
-            rate_pps: 10_000,
-            retries: 2,
-            timeout: Duration::from_millis(300),
-        }
+        Self { rate_pps: 10_000, retries: 2, timeout: Duration::from_millis(300) }
     }
 }
 
@@ -71,10 +67,7 @@ pub enum NeighborError {
 pub fn known(interface: u32) -> Result<HashMap<IpAddr, MacAddr>, NetlinkError> {
     let question = RouteNetlinkMessage::GetNeighbour(NeighbourMessage::default());
     let answers = Netlink::open()?.dump("neighbours", question)?;
-    Ok(answers
-        .iter()
-        .filter_map(|message| entry(message, interface))
-        .collect())
+    Ok(answers.iter().filter_map(|message| entry(message, interface)).collect())
 }
 
 /// The hardware address of the one neighbour `addr`: the kernel's knowledge, else by asking.
@@ -116,24 +109,11 @@ pub fn sweep(
     let not_ethernet = || NeighborError::NotEthernet(interface.name.clone());
     let mac = interface.mac.ok_or_else(not_ethernet)?;
     let filter = Filter::new(Encapsulation::Ethernet).arp();
-    let rx_options = PacketRxOptions {
-        ring_len: 4 << 20,
-        retire: Duration::from_millis(1),
-    };
+    let rx_options = PacketRxOptions { ring_len: 4 << 20, retire: Duration::from_millis(1) };
     let mut rx = PacketRx::open(interface.index, &filter, rx_options)?;
-    let mut tx = PacketTx::open(
-        interface.index,
-        Encapsulation::Ethernet,
-        PacketTxOptions::default(),
-    )?;
-    sweep_over(
-        &mut tx,
-        &mut rx,
-        Asker { mac, source },
-        targets,
-        options,
-        stop,
-    )
+    let mut tx =
+        PacketTx::open(interface.index, Encapsulation::Ethernet, PacketTxOptions::default())?;
+    sweep_over(&mut tx, &mut rx, Asker { mac, source }, targets, options, stop)
 }
 
 /// Who asks.
@@ -157,18 +137,8 @@ pub fn sweep_over(
     options: SweepOptions,
     stop: &AtomicBool,
 ) -> Result<HashMap<IpAddr, MacAddr>, NeighborError> {
-    let count = targets
-        .len()
-        .ok()
-        .filter(|n| *n <= SWEEP_MAX)
-        .ok_or(NeighborError::TooMany)?;
-    let mut sweep = Sweep {
-        tx,
-        rx,
-        targets,
-        found: HashMap::new(),
-        batch: FrameBatch::new(),
-    };
+    let count = targets.len().ok().filter(|n| *n <= SWEEP_MAX).ok_or(NeighborError::TooMany)?;
+    let mut sweep = Sweep { tx, rx, targets, found: HashMap::new(), batch: FrameBatch::new() };
     let complete = |found: &HashMap<_, _>| u64::try_from(found.len()) == Ok(count);
     for _ in 0..=options.retries {
         sweep.round(asker, options.rate_pps, stop)?;
@@ -212,12 +182,10 @@ impl Sweep<'_> {
             }
             match (asker.source, addr) {
                 (IpAddr::V4(source), IpAddr::V4(target)) => {
-                    self.batch
-                        .push(&frame::arp_request(asker.mac, source, target));
+                    self.batch.push(&frame::arp_request(asker.mac, source, target));
                 }
                 (IpAddr::V6(source), IpAddr::V6(target)) => {
-                    self.batch
-                        .push(&frame::neighbor_solicitation(asker.mac, source, target));
+                    self.batch.push(&frame::neighbor_solicitation(asker.mac, source, target));
                 }
                 _ => continue,
             }

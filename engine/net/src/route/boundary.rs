@@ -50,31 +50,23 @@ pub(super) fn starts(
 fn prefix(message: &RouteNetlinkMessage, family: Family) -> Option<(u128, u8)> {
     let (addr, len) = match message {
         RouteNetlinkMessage::NewRoute(route) => {
-            let addr = route
-                .attributes
-                .iter()
-                .find_map(|attribute| match attribute {
-                    RouteAttribute::Destination(addr) => super::ip(addr),
-                    _ => None,
-                });
+            let addr = route.attributes.iter().find_map(|attribute| match attribute {
+                RouteAttribute::Destination(addr) => super::ip(addr),
+                _ => None,
+            });
             (addr, route.header.destination_prefix_length)
         }
         RouteNetlinkMessage::NewRule(rule) => {
-            let addr = rule
-                .attributes
-                .iter()
-                .find_map(|attribute| match attribute {
-                    RuleAttribute::Destination(addr) => Some(*addr),
-                    _ => None,
-                });
+            let addr = rule.attributes.iter().find_map(|attribute| match attribute {
+                RuleAttribute::Destination(addr) => Some(*addr),
+                _ => None,
+            });
             (addr, rule.header.dst_len)
         }
         _ => return None,
     };
     let addr: IpAddr = addr.filter(|addr| Family::of(*addr) == family)?;
     let host_bits = u32::from(family.bits().checked_sub(len)?);
-    let host_mask = 1_u128
-        .checked_shl(host_bits)
-        .map_or(u128::MAX, |span| span - 1);
+    let host_mask = 1_u128.checked_shl(host_bits).map_or(u128::MAX, |span| span - 1);
     Some((addr_bits(addr) & !host_mask, len))
 }

@@ -66,14 +66,9 @@ pub(super) fn dump(netlink: &mut Netlink) -> Result<Vec<Arc<Interface>>, Netlink
         let RouteNetlinkMessage::NewAddress(message) = message else {
             continue;
         };
-        let owner = interfaces
-            .iter_mut()
-            .find(|i| i.index == message.header.index);
+        let owner = interfaces.iter_mut().find(|i| i.index == message.header.index);
         if let (Some(owner), Some(addr)) = (owner, own_addr(&message)) {
-            owner.addrs.push(InterfaceAddr {
-                addr,
-                prefix_len: message.header.prefix_len,
-            });
+            owner.addrs.push(InterfaceAddr { addr, prefix_len: message.header.prefix_len });
         }
     }
     interfaces.sort_by_key(|i| i.index);
@@ -88,11 +83,7 @@ fn from_link(link: &LinkMessage) -> Interface {
         name: String::new(),
         mac: None,
         mtu: 1_500,
-        encapsulation: if ethernet {
-            Encapsulation::Ethernet
-        } else {
-            Encapsulation::Ip
-        },
+        encapsulation: if ethernet { Encapsulation::Ethernet } else { Encapsulation::Ip },
         is_loopback: link.header.flags.contains(LinkFlags::Loopback),
         is_up: link.header.flags.contains(LinkFlags::Up),
         addrs: Vec::new(),

@@ -101,11 +101,7 @@ impl RouteTable {
     pub fn open(overrides: RouteOverrides) -> Result<Self, RouteError> {
         let mut netlink = Netlink::open()?;
         let interfaces = interface::dump(&mut netlink)?;
-        Ok(Self {
-            netlink,
-            interfaces,
-            overrides,
-        })
+        Ok(Self { netlink, interfaces, overrides })
     }
 
     /// The interfaces, by index.
@@ -165,17 +161,13 @@ impl RouteTable {
         let mut message = RouteMessage::default();
         message.header.address_family = boundary::address_family(family);
         message.header.destination_prefix_length = family.bits();
-        message
-            .attributes
-            .push(RouteAttribute::Destination(addr.into()));
+        message.attributes.push(RouteAttribute::Destination(addr.into()));
         if let Some(index) = self.overrides.interface {
             message.attributes.push(RouteAttribute::Oif(index));
         }
         if let Some(source) = self.source_override(family) {
             message.header.source_prefix_length = family.bits();
-            message
-                .attributes
-                .push(RouteAttribute::Source(source.into()));
+            message.attributes.push(RouteAttribute::Source(source.into()));
         }
         message
     }
@@ -216,11 +208,7 @@ impl RouteTable {
         };
         let chosen = self.source_override(Family::of(addr)).or(preferred);
         let fallback = || {
-            if local {
-                Some(addr)
-            } else {
-                source_of(interface, addr)
-            }
+            if local { Some(addr) } else { source_of(interface, addr) }
         };
         let Some(source) = chosen.or_else(fallback) else {
             return Reach::Unreachable;
@@ -231,11 +219,7 @@ impl RouteTable {
             Some(router) => NextHop::Gateway(router),
             None => NextHop::OnLink,
         };
-        Reach::Via(Route {
-            interface: Arc::clone(interface),
-            source,
-            next_hop,
-        })
+        Reach::Via(Route { interface: Arc::clone(interface), source, next_hop })
     }
 }
 
@@ -245,16 +229,9 @@ fn source_of(interface: &Interface, addr: IpAddr) -> Option<IpAddr> {
         IpAddr::V4(v4) => v4.is_link_local(),
         IpAddr::V6(v6) => v6.is_unicast_link_local(),
     };
-    let of_family = || {
-        interface
-            .addrs
-            .iter()
-            .map(|a| a.addr)
-            .filter(|a| Family::of(*a) == Family::of(addr))
-    };
-    of_family()
-        .find(|a| near(*a) == near(addr))
-        .or_else(|| of_family().next())
+    let of_family =
+        || interface.addrs.iter().map(|a| a.addr).filter(|a| Family::of(*a) == Family::of(addr));
+    of_family().find(|a| near(*a) == near(addr)).or_else(|| of_family().next())
 }
 
 fn ip(addr: &RouteAddress) -> Option<IpAddr> {
@@ -288,11 +265,7 @@ fn cut(
                 return Err(RouteError::TooManySegments);
             }
         }
-        pieces.extend(AddrRange::from_bits(
-            range.family(),
-            first,
-            range.last_bits(),
-        ));
+        pieces.extend(AddrRange::from_bits(range.family(), first, range.last_bits()));
         if pieces.len() > SEGMENTS_MAX {
             return Err(RouteError::TooManySegments);
         }
@@ -304,9 +277,7 @@ fn cut(
 fn join(before: &AddrRange, after: &AddrRange) -> Option<AddrRange> {
     let adjacent = before.family() == after.family()
         && before.last_bits().checked_add(1) == Some(addr_bits(after.first()));
-    adjacent
-        .then(|| AddrRange::new(before.first(), after.last()))
-        .flatten()
+    adjacent.then(|| AddrRange::new(before.first(), after.last())).flatten()
 }
 
 #[cfg(test)]
@@ -319,31 +290,13 @@ mod tests {
 
     #[test]
     fn targets_are_cut_where_prefixes_begin_and_end() {
-        let targets: AddrSet = [
-            range("10.0.0.0", "10.0.0.255"),
-            range("10.0.2.0", "10.0.2.0"),
-        ]
-        .into_iter()
-        .collect();
+        let targets: AddrSet =
+            [range("10.0.0.0", "10.0.0.255"), range("10.0.2.0", "10.0.2.0")].into_iter().collect();
         let starts = ["10.0.0.0", "10.0.0.16", "10.0.0.32", "10.0.1.0", "10.0.2.0"];
-        let v4 = starts
-            .iter()
-            .map(|s| addr_bits(s.parse().unwrap()))
-            .collect();
-        let pieces: Vec<String> = cut(&targets, &v4, &BTreeSet::new())
-            .unwrap()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        assert_eq!(
-            pieces,
-            [
-                "10.0.0.0/28",
-                "10.0.0.16/28",
-                "10.0.0.32-10.0.0.255",
-                "10.0.2.0"
-            ]
-        );
+        let v4 = starts.iter().map(|s| addr_bits(s.parse().unwrap())).collect();
+        let pieces: Vec<String> =
+            cut(&targets, &v4, &BTreeSet::new()).unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(pieces, ["10.0.0.0/28", "10.0.0.16/28", "10.0.0.32-10.0.0.255", "10.0.2.0"]);
     }
 
     #[test]

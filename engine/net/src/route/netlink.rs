@@ -45,13 +45,8 @@ impl Netlink {
     pub(crate) fn open() -> Result<Self, NetlinkError> {
         let mut socket = Socket::new(NETLINK_ROUTE).map_err(NetlinkError::Socket)?;
         socket.bind_auto().map_err(NetlinkError::Socket)?;
-        socket
-            .connect(&SocketAddr::new(0, 0))
-            .map_err(NetlinkError::Socket)?;
-        Ok(Self {
-            socket,
-            sequence: 0,
-        })
+        socket.connect(&SocketAddr::new(0, 0)).map_err(NetlinkError::Socket)?;
+        Ok(Self { socket, sequence: 0 })
     }
 
     /// Every object of the kind that `question` names.
@@ -110,9 +105,7 @@ impl Netlink {
             let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest)
                 .map_err(|e| decode(e.to_string()))?;
             let len = usize::try_from(message.header.length).unwrap_or(usize::MAX);
-            rest = rest
-                .get(len.next_multiple_of(4).max(16)..)
-                .unwrap_or_default();
+            rest = rest.get(len.next_multiple_of(4).max(16)..).unwrap_or_default();
             if message.header.sequence_number != self.sequence {
                 continue;
             }

@@ -12,10 +12,7 @@ pub(crate) fn effective() -> Result<u64, SyscallError> {
         pid: libc::c_int,
     }
     const VERSION_3: u32 = 0x2008_0522;
-    let mut header = Header {
-        version: VERSION_3,
-        pid: 0,
-    };
+    let mut header = Header { version: VERSION_3, pid: 0 };
     // Two rounds of (effective, permitted, inheritable): capabilities 0 to 31, then 32 to 63.
     let mut data = [[0_u32; 3]; 2];
     // SAFETY: version 3 reads one header and writes two data structures; both live across the call.
@@ -29,18 +26,12 @@ pub(crate) fn effective() -> Result<u64, SyscallError> {
 
 /// Raises the soft limit of open descriptors to the hard one, and returns it.
 pub(crate) fn raise_descriptor_limit() -> Result<u64, SyscallError> {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` is writable and lives across the call.
     let returned = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
     check("getrlimit", returned)?;
     if limit.rlim_cur < limit.rlim_max {
-        let raised = libc::rlimit {
-            rlim_cur: limit.rlim_max,
-            rlim_max: limit.rlim_max,
-        };
+        let raised = libc::rlimit { rlim_cur: limit.rlim_max, rlim_max: limit.rlim_max };
         // SAFETY: `raised` lives across the call.
         let returned = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) };
         if returned == 0 {
@@ -52,21 +43,12 @@ pub(crate) fn raise_descriptor_limit() -> Result<u64, SyscallError> {
 
 /// Makes `close` answer established connections with RST, so that no TIME-WAIT remains.
 pub(crate) fn reset_on_close(socket: &impl AsRawFd) -> Result<(), SyscallError> {
-    let linger = libc::linger {
-        l_onoff: 1,
-        l_linger: 0,
-    };
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
     let len = super::packet::length_of::<libc::linger>();
     let (level, name) = (libc::SOL_SOCKET, libc::SO_LINGER);
     // SAFETY: `linger` is whole and lives across the call.
     let returned = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            level,
-            name,
-            (&raw const linger).cast(),
-            len,
-        )
+        libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const linger).cast(), len)
     };
     check("SO_LINGER", returned)
 }

@@ -45,9 +45,5 @@ impl SyscallError {
 
 /// `Ok` for a return value of zero or more.
 pub(crate) fn check(call: &'static str, returned: libc::c_int) -> Result<(), SyscallError> {
-    if returned < 0 {
-        Err(SyscallError::last(call))
-    } else {
-        Ok(())
-    }
+    if returned < 0 { Err(SyscallError::last(call)) } else { Ok(()) }
 }

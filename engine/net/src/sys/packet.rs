@@ -51,77 +51,41 @@ fn set_int(
     let len = length_of::<libc::c_int>();
     // SAFETY: `value` is a whole int that lives across the call, of the length given.
     let returned = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            level,
-            name,
-            (&raw const value).cast(),
-            len,
-        )
+        libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), len)
     };
     check(call, returned)
 }
 
 /// Frames that this host sends itself no longer arrive (Linux 4.20).
 pub(crate) fn ignore_outgoing(socket: BorrowedFd<'_>) -> Result<(), SyscallError> {
-    set_int(
-        socket,
-        "PACKET_IGNORE_OUTGOING",
-        libc::SOL_PACKET,
-        PACKET_IGNORE_OUTGOING,
-        1,
-    )
+    set_int(socket, "PACKET_IGNORE_OUTGOING", libc::SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
 }
 
 /// Frames go to the driver without passing the queueing discipline (Linux 3.14).
 pub(crate) fn bypass_qdisc(socket: BorrowedFd<'_>) -> Result<(), SyscallError> {
-    set_int(
-        socket,
-        "PACKET_QDISC_BYPASS",
-        libc::SOL_PACKET,
-        libc::PACKET_QDISC_BYPASS,
-        1,
-    )
+    set_int(socket, "PACKET_QDISC_BYPASS", libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, 1)
 }
 
 /// Chooses ring format version 3.
 pub(crate) fn ring_version_3(socket: BorrowedFd<'_>) -> Result<(), SyscallError> {
     const TPACKET_V3: libc::c_int = 2;
-    set_int(
-        socket,
-        "PACKET_VERSION",
-        libc::SOL_PACKET,
-        libc::PACKET_VERSION,
-        TPACKET_V3,
-    )
+    set_int(socket, "PACKET_VERSION", libc::SOL_PACKET, libc::PACKET_VERSION, TPACKET_V3)
 }
 
 /// Asks for a send buffer of `octets`: beyond the system's limit where the caller may, else up to it.
 pub(crate) fn set_send_buffer(socket: &Socket, octets: i32) -> Result<(), SyscallError> {
     use std::os::fd::AsFd;
     let fd = socket.as_fd();
-    set_int(
-        fd,
-        "SO_SNDBUFFORCE",
-        libc::SOL_SOCKET,
-        libc::SO_SNDBUFFORCE,
-        octets,
-    )
-    .or_else(|_| set_int(fd, "SO_SNDBUF", libc::SOL_SOCKET, libc::SO_SNDBUF, octets))
+    set_int(fd, "SO_SNDBUFFORCE", libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, octets)
+        .or_else(|_| set_int(fd, "SO_SNDBUF", libc::SOL_SOCKET, libc::SO_SNDBUF, octets))
 }
 
 /// Asks for a receive buffer of `octets`, as [`set_send_buffer`] does.
 pub(crate) fn set_receive_buffer(socket: &Socket, octets: i32) -> Result<(), SyscallError> {
     use std::os::fd::AsFd;
     let fd = socket.as_fd();
-    set_int(
-        fd,
-        "SO_RCVBUFFORCE",
-        libc::SOL_SOCKET,
-        libc::SO_RCVBUFFORCE,
-        octets,
-    )
-    .or_else(|_| set_int(fd, "SO_RCVBUF", libc::SOL_SOCKET, libc::SO_RCVBUF, octets))
+    set_int(fd, "SO_RCVBUFFORCE", libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, octets)
+        .or_else(|_| set_int(fd, "SO_RCVBUF", libc::SOL_SOCKET, libc::SO_RCVBUF, octets))
 }
 
 /// Frames dropped for want of buffer since this was last asked.

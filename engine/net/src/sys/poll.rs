@@ -22,11 +22,7 @@ pub(crate) fn poll(
         Ready::Read => libc::POLLIN,
         Ready::Write => libc::POLLOUT,
     };
-    let mut entry = libc::pollfd {
-        fd: fd.as_raw_fd(),
-        events,
-        revents: 0,
-    };
+    let mut entry = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
     let limit = libc::timespec {
         tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
         tv_nsec: libc::c_long::from(timeout.subsec_nanos()),
@@ -38,9 +34,5 @@ pub(crate) fn poll(
         return Ok(count > 0);
     }
     let error = SyscallError::last("ppoll");
-    if error.errno() == libc::EINTR {
-        Ok(false)
-    } else {
-        Err(error)
-    }
+    if error.errno() == libc::EINTR { Ok(false) } else { Err(error) }
 }

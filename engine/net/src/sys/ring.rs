@@ -60,26 +60,14 @@ impl RxRing {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: a fresh mapping at an address of the kernel's choice; the length is that of the
         // ring just made.
-        let base = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                len,
-                protection,
-                libc::MAP_SHARED,
-                fd,
-                0,
-            )
-        };
+        let base =
+            unsafe { libc::mmap(std::ptr::null_mut(), len, protection, libc::MAP_SHARED, fd, 0) };
         if base == libc::MAP_FAILED {
             return Err(SyscallError::last("mmap of the receive ring"));
         }
         let base = NonNull::new(base.cast::<u8>())
             .ok_or_else(|| SyscallError::last("mmap of the receive ring"))?;
-        Ok(Self {
-            base,
-            block_count,
-            next: 0,
-        })
+        Ok(Self { base, block_count, next: 0 })
     }
 
     /// Blocks in the ring.

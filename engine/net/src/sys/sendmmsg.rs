@@ -47,10 +47,7 @@ impl MessageTable {
     pub(crate) fn new() -> Self {
         // SAFETY: `mmsghdr` is plain data; null pointers with zero lengths are valid in it.
         let header: libc::mmsghdr = unsafe { std::mem::zeroed() };
-        let vector = libc::iovec {
-            iov_base: ptr::null_mut(),
-            iov_len: 0,
-        };
+        let vector = libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 };
         let names = Names {
             link: link_address(0, 0),
             v4: libc::sockaddr_in {
@@ -82,11 +79,7 @@ impl MessageTable {
         from: usize,
         destination: impl Fn(&[u8]) -> Destination,
     ) -> Result<usize, SyscallError> {
-        let slots = self
-            .headers
-            .iter_mut()
-            .zip(&mut self.vectors)
-            .zip(&mut self.names);
+        let slots = self.headers.iter_mut().zip(&mut self.vectors).zip(&mut self.names);
         let mut count: libc::c_uint = 0;
         for (((header, vector), names), frame) in slots.zip(batch.frames().skip(from)) {
             vector.iov_base = frame.as_ptr().cast_mut().cast();
@@ -117,30 +110,18 @@ const AF_INET6: u16 = 10;
 fn point_at(names: &mut Names, destination: Destination) -> (*mut libc::c_void, libc::socklen_t) {
     match destination {
         Destination::Bound => (ptr::null_mut(), 0),
-        Destination::Link {
-            interface,
-            protocol,
-        } => {
+        Destination::Link { interface, protocol } => {
             names.link = link_address(interface, protocol);
-            (
-                ptr::from_mut(&mut names.link).cast(),
-                length_of::<libc::sockaddr_ll>(),
-            )
+            (ptr::from_mut(&mut names.link).cast(), length_of::<libc::sockaddr_ll>())
         }
         Destination::V4(addr) => {
             names.v4.sin_addr.s_addr = addr.to_bits().to_be();
-            (
-                ptr::from_mut(&mut names.v4).cast(),
-                length_of::<libc::sockaddr_in>(),
-            )
+            (ptr::from_mut(&mut names.v4).cast(), length_of::<libc::sockaddr_in>())
         }
         Destination::V6(addr, scope) => {
             names.v6.sin6_addr.s6_addr = addr.octets();
             names.v6.sin6_scope_id = scope;
-            (
-                ptr::from_mut(&mut names.v6).cast(),
-                length_of::<libc::sockaddr_in6>(),
-            )
+            (ptr::from_mut(&mut names.v6).cast(), length_of::<libc::sockaddr_in6>())
         }
     }
 }
