@@ -336,6 +336,11 @@ impl ScanPlan {
         })
     }
 
+    /// The index of a host among the hosts.
+    pub fn find_host(&self, addr: IpAddr) -> Option<u64> {
+        self.blocks.iter().find_map(|b| b.host_of(addr).map(|(host, _)| b.hosts_before + host))
+    }
+
     /// The cookie of the probe to `endpoint` in pass `pass`.
     pub fn cookie(&self, endpoint: &Endpoint, pass: u8) -> Cookie {
         self.config.key.cookie(endpoint, pass)
@@ -351,6 +356,29 @@ impl ScanPlan {
             u64::try_from(hosts.checked_mul(b.probes.len())?).ok()
         };
         self.blocks.iter().flat_map(|b| b.ranges.iter().filter_map(move |r| silent(b, r))).sum()
+    }
+
+    /// How many endpoints have no route.
+    pub fn unroutable(&self) -> u64 {
+        let lost = |b: &PlanBlock, r: &PlanRange| -> Option<u64> {
+            let hosts = u64::try_from(r.range.span()).ok()?.checked_add(1)?;
+            let probes = u64::try_from(b.probes.len()).ok()?;
+            r.hop.is_none().then(|| hosts.saturating_mul(probes))
+        };
+        self.blocks.iter().flat_map(|b| b.ranges.iter().filter_map(move |r| lost(b, r))).sum()
+    }
+
+    /// How many addresses leave by each link, by its number.
+    pub fn hosts_by_link(&self) -> std::collections::BTreeMap<usize, u64> {
+        let mut hosts = std::collections::BTreeMap::new();
+        for range in self.blocks.iter().flat_map(|b| &b.ranges) {
+            if let Some(hop) = range.hop.and_then(|hop| self.hops.get(hop)) {
+                let count = u64::try_from(range.range.span()).unwrap_or(u64::MAX).saturating_add(1);
+                let sum = hosts.entry(hop.link).or_insert(0_u64);
+                *sum = sum.saturating_add(count);
+            }
+        }
+        hosts
     }
 }
 

@@ -18,8 +18,6 @@ use crate::udp::Echo;
 use crate::wire::parse::Quote;
 use crate::wire::{Rejection, Reply, Segment, parse};
 
-/// TFTP: the one usual service that answers from another port than the one asked.
-const TFTP: u16 = 69;
 /// Slots of the table that finds repetitions where a bit per endpoint does not fit.
 const WINDOW_LEN: usize = 1 << 20;
 
@@ -46,14 +44,31 @@ pub struct ReceiveCounts {
     pub rtt_max: Duration,
 }
 
-/// The receiving half of a scan over one link.
+impl ReceiveCounts {
+    /// Adds another receiver's counts.
+    pub fn add(&mut self, other: &Self) {
+        self.replies += other.replies;
+        self.duplicates += other.duplicates;
+        self.open += other.open;
+        self.closed += other.closed;
+        self.filtered += other.filtered;
+        self.hosts_up += other.hosts_up;
+        let pairs = self.first_in_pass.iter_mut().zip(other.first_in_pass);
+        pairs.chain(self.rejected.iter_mut().zip(other.rejected)).for_each(|(a, b)| *a += b);
+        self.rtt_max = self.rtt_max.max(other.rtt_max);
+    }
+}
+
+/// The receiving half of a scan.
 pub struct Receiver {
     plan: Arc<ScanPlan>,
     encapsulation: Encapsulation,
     seen: Seen,
     hosts: Option<Answered>,
-    timelines: Vec<Arc<Timeline>>,
+    timelines: Vec<Vec<Arc<Timeline>>>,
     shard_count: u64,
+    /// UDP ports of the plan whose servers answer from other ports.
+    roaming: Vec<u16>,
     epoch: UnixTime,
     counts: ReceiveCounts,
 }
@@ -62,20 +77,24 @@ impl Receiver {
     /// The half that hears the answers to `plan` on a link of `encapsulation`.
     ///
     /// `answered` gets a bit for each endpoint that answers; `None` where the plan is too large.
-    /// `timelines` are those of the sending threads, `shard_count` the strides of all shards and
-    /// threads together. `epoch` is the civil time of [`Timestamp::ZERO`].
+    /// `timelines` are those of the sending threads, by link and thread, `shard_count` the strides
+    /// of all shards and threads together. `epoch` is the civil time of [`Timestamp::ZERO`].
     pub fn new(
         plan: Arc<ScanPlan>,
         encapsulation: Encapsulation,
         answered: Option<Arc<Answered>>,
-        timelines: Vec<Arc<Timeline>>,
+        timelines: Vec<Vec<Arc<Timeline>>>,
         shard_count: u32,
         epoch: UnixTime,
     ) -> Self {
         let hosts = Answered::new(plan.hosts());
         let seen = answered
             .map_or_else(|| Seen::Window(vec![0; WINDOW_LEN].into_boxed_slice()), Seen::Exact);
+        let payloads = &plan.config().payloads;
+        let roams = |port: &u16| payloads.answers_from_elsewhere(*port);
+        let roaming: std::collections::BTreeSet<u16> = plan.udp_ports().filter(roams).collect();
         Self {
+            roaming: roaming.into_iter().collect(),
             plan,
             encapsulation,
             seen,
@@ -90,6 +109,16 @@ impl Receiver {
     /// What was counted so far.
     pub const fn counts(&self) -> &ReceiveCounts {
         &self.counts
+    }
+
+    /// Notes that a host is known already: its first answer is not reported as news.
+    pub fn know_host(&mut self, addr: IpAddr) {
+        let host = self.plan.find_host(addr);
+        if let (Some(host), Some(hosts)) = (host, self.hosts.as_ref())
+            && hosts.insert(host)
+        {
+            self.counts.hosts_up += 1;
+        }
     }
 
     /// Takes in one frame that arrived at `now` and tells `sink` what it newly shows.
@@ -163,10 +192,8 @@ impl Receiver {
             let verdict = (PortState::Open, Reason::UdpResponse);
             Ok(Answer { found, probe, addr: reply.from, pass, verdict, life: true })
         };
-        check(source_port).or_else(|rejection| {
-            let elsewhere = source_port != TFTP && payloads.answers_from_elsewhere(TFTP);
-            if elsewhere { check(TFTP).map_err(|_| rejection) } else { Err(rejection) }
-        })
+        let roaming = || self.roaming.iter().find_map(|port| check(*port).ok());
+        check(source_port).or_else(|rejection| roaming().ok_or(rejection))
     }
 
     fn validate_error(
@@ -288,11 +315,12 @@ impl Receiver {
     /// The permutation's inverse says when the probe left.
     fn rtt(&self, answer: &Answer, now: Timestamp) -> Option<Duration> {
         let position = self.plan.permutation().position(answer.found.index);
-        let threads = u64::try_from(self.timelines.len()).ok().filter(|n| *n > 0)?;
+        let link = self.plan.hops().get(answer.found.hop?)?.link;
+        let threads = self.timelines.get(link)?;
         // Stride s of shards × threads belongs to thread s / shards.
         let stride = position % self.shard_count;
-        let shards = (self.shard_count / threads).max(1);
-        let line = self.timelines.get(usize::try_from(stride / shards).ok()?)?;
+        let shards = self.shard_count / u64::try_from(threads.len()).ok()?.max(1);
+        let line = threads.get(usize::try_from(stride / shards.max(1)).ok()?)?;
         line.age(answer.pass, position, now)
     }
 }
@@ -364,7 +392,7 @@ mod tests {
         );
         let epoch = UnixTime::from_seconds(1_000);
         let link = Encapsulation::Ip;
-        let receiver = Receiver::new(plan, link, Some(answered), vec![line], 1, epoch);
+        let receiver = Receiver::new(plan, link, Some(answered), vec![vec![line]], 1, epoch);
         Rig { transmitter, receiver, now: Timestamp::ZERO }
     }
 

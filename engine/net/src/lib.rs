@@ -10,28 +10,52 @@
     reason = "the workspace is released as one: a new variant should break the matches it must reach"
 )]
 
+<<<<<<< HEAD
 /// The scan that needs no privilege.
 pub mod connect;
+=======
+/// A scan set aside.
+pub mod checkpoint;
+/// The clocks.
+mod clock;
+/// A scan through the kernel's `connect`.
+mod connect_scan;
+/// The threads that tie the engine's halves to links.
+mod driver;
+>>>>>>> 43db7a3 (net: a scan from plan to outcome over real links)
 /// The kernel filter in front of the receiver.
 pub mod filter;
 /// Where frames leave and arrive.
 pub mod link;
 /// Which hardware address has which IP address.
 pub mod neighbor;
+/// What can be said about a scan besides its targets.
+pub mod options;
 /// Source ports that nothing else uses.
 pub mod ports;
+/// From targets to a plan.
+mod prepare;
 /// What this process may do.
 pub mod privilege;
 /// Routing as the kernel would do it.
 pub mod route;
+/// A scan from plan to outcome.
+pub mod scan;
 #[expect(unsafe_code, reason = "system calls; each block says why it is sound")]
 mod sys;
 
+<<<<<<< HEAD
 pub use connect::{ConnectOptions, connect_scan};
+=======
+pub use checkpoint::{Checkpoint, CheckpointError};
+>>>>>>> 43db7a3 (net: a scan from plan to outcome over real links)
 pub use filter::Filter;
 pub use link::{LinkError, PacketRx, PacketRxOptions, PacketTx, PacketTxOptions, RawIpTx};
 pub use link::{RxLink, TxLink};
+pub use options::{Cancel, ScanKinds, ScanOptions};
 pub use ports::PortBlock;
+pub use prepare::PrepareError;
 pub use privilege::Privilege;
 pub use route::{Interface, NextHop, Reach, Route, RouteOverrides, RouteTable};
+pub use scan::{Method, Scan, ScanError, ScanOutcome, ScanPlanError};
 pub use sys::SyscallError;

@@ -1,0 +1,215 @@
+//! A scan set aside: all that is needed to go on, as a small text.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use portolan_core::permutation::Shard;
+use portolan_core::target::spec::PortSpec;
+use portolan_core::target::{Block, TargetSet, TargetSpec};
+use serde::{Deserialize, Serialize};
+
+use crate::options::ScanKinds;
+
+/// Version of the text form.
+const VERSION: u32 = 1;
+/// Endpoints up to which the answers so far are kept too: 8 MiB of bits.
+pub const ANSWERS_KEPT_MAX: u64 = 1 << 26;
+
+/// Where a scan stood when it was set aside, and what it is.
+///
+/// Everything before the position has been asked in this pass and nothing after it; an endpoint
+/// whose answer is not kept (in scans of more than [`ANSWERS_KEPT_MAX`] endpoints) is asked again
+/// in later passes, within the same number of probes, and reported again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    /// What is scanned, exclusions already taken out.
+    pub targets: TargetSet,
+    /// What is sent.
+    pub kinds: ScanKinds,
+    /// The order.
+    pub seed: u64,
+    /// Which part.
+    pub shard: Shard,
+    /// Retries of the whole scan.
+    pub retries: u8,
+    /// Packets a second.
+    pub rate_pps: u32,
+    /// The pass that was running, from 0.
+    pub pass: u8,
+    /// Sending threads a link.
+    pub threads: u32,
+    /// Positions of the pass that are done with, by sending thread.
+    pub taken: Vec<u64>,
+    /// Which endpoints had answered, one bit each, little-endian; empty where not kept.
+    pub answered: Vec<u8>,
+}
+
+/// A text that is no checkpoint.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// Not the JSON that a checkpoint is.
+    #[error("not a checkpoint")]
+    Syntax(#[source] serde_json::Error),
+    /// Of a later program.
+    #[error("checkpoint of version {found}; this program knows version {VERSION}")]
+    Version {
+        /// The version it says.
+        found: u32,
+    },
+    /// A field holds what it can't.
+    #[error("checkpoint field {field}: {problem}")]
+    Field {
+        /// The field.
+        field: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct CheckpointDto {
+    portolan_checkpoint: u32,
+    targets: Vec<BlockDto>,
+    kinds: Vec<String>,
+    seed: u64,
+    shard: (u32, u32),
+    retries: u8,
+    rate_pps: u32,
+    pass: u8,
+    threads: u32,
+    taken: Vec<u64>,
+    answered: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct BlockDto {
+    addrs: String,
+    tcp: String,
+    udp: String,
+}
+
+const KINDS: [&str; 4] = ["syn", "udp", "connect", "discover"];
+
+impl fmt::Display for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let on = [self.kinds.syn, self.kinds.udp, self.kinds.connect, self.kinds.discover];
+        let block = |b: &Block| BlockDto {
+            addrs: b.addrs.to_string(),
+            tcp: b.tcp.to_string(),
+            udp: b.udp.to_string(),
+        };
+        let dto = CheckpointDto {
+            portolan_checkpoint: VERSION,
+            targets: self.targets.blocks().iter().map(block).collect(),
+            kinds: KINDS
+                .iter()
+                .zip(on)
+                .filter(|k| k.1)
+                .map(|(kind, _)| (*kind).to_owned())
+                .collect(),
+            seed: self.seed,
+            shard: (self.shard.index, self.shard.count),
+            retries: self.retries,
+            rate_pps: self.rate_pps,
+            pass: self.pass,
+            threads: self.threads,
+            taken: self.taken.clone(),
+            answered: BASE64.encode(&self.answered),
+        };
+        let text = serde_json::to_string_pretty(&dto).map_err(|_| fmt::Error)?;
+        f.write_str(&text)
+    }
+}
+
+impl FromStr for Checkpoint {
+    type Err = CheckpointError;
+
+    fn from_str(text: &str) -> Result<Self, CheckpointError> {
+        let dto: CheckpointDto = serde_json::from_str(text).map_err(CheckpointError::Syntax)?;
+        if dto.portolan_checkpoint != VERSION {
+            return Err(CheckpointError::Version { found: dto.portolan_checkpoint });
+        }
+        if let Some(odd) = dto.kinds.iter().find(|k| !KINDS.contains(&k.as_str())) {
+            return Err(field("kinds", format!("{odd:?} is none of {KINDS:?}")));
+        }
+        if dto.shard.0 >= dto.shard.1 {
+            return Err(field("shard", format!("{} of {}", dto.shard.0, dto.shard.1)));
+        }
+        let has = |kind: &str| dto.kinds.iter().any(|k| k == kind);
+        let blocks: Result<Vec<Block>, _> = dto.targets.iter().map(block_of).collect();
+        let answered = BASE64.decode(&dto.answered);
+        Ok(Self {
+            targets: blocks?.into_iter().collect(),
+            kinds: ScanKinds {
+                syn: has("syn"),
+                udp: has("udp"),
+                connect: has("connect"),
+                discover: has("discover"),
+            },
+            seed: dto.seed,
+            shard: Shard { index: dto.shard.0, count: dto.shard.1 },
+            retries: dto.retries,
+            rate_pps: dto.rate_pps,
+            pass: dto.pass,
+            threads: dto.threads,
+            taken: dto.taken,
+            answered: answered.map_err(|e| field("answered", e.to_string()))?,
+        })
+    }
+}
+
+fn field(field: &'static str, problem: String) -> CheckpointError {
+    CheckpointError::Field { field, problem }
+}
+
+fn block_of(dto: &BlockDto) -> Result<Block, CheckpointError> {
+    let spec: TargetSpec = dto.addrs.parse().map_err(|e| field("addrs", format!("{e}")))?;
+    let ports = |name, text: &str| {
+        if text.is_empty() {
+            return Ok(portolan_core::target::PortSet::new());
+        }
+        let spec =
+            PortSpec::parse(text, &|_| Vec::new()).map_err(|e| field(name, e.to_string()))?;
+        Ok(spec.any)
+    };
+    Ok(Block {
+        addrs: spec.addrs().clone(),
+        tcp: ports("tcp", &dto.tcp)?,
+        udp: ports("udp", &dto.udp)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let spec: TargetSpec = "10.0.0.0/24,2001:db8::1-2001:db8::7".parse().unwrap();
+        let block = Block {
+            addrs: spec.addrs().clone(),
+            tcp: [(1, 100), (443, 443)].into_iter().collect(),
+            ..Block::default()
+        };
+        let checkpoint = Checkpoint {
+            targets: TargetSet::single(block),
+            kinds: ScanKinds { syn: true, ..ScanKinds::default() },
+            seed: u64::MAX,
+            shard: Shard { index: 1, count: 4 },
+            retries: 3,
+            rate_pps: 50_000,
+            pass: 1,
+            threads: 1,
+            taken: vec![12_345],
+            answered: vec![0, 255, 3],
+        };
+        assert_eq!(checkpoint.to_string().parse::<Checkpoint>().unwrap(), checkpoint);
+        let later = checkpoint.to_string().replace("checkpoint\": 1", "checkpoint\": 9");
+        let error = later.parse::<Checkpoint>().unwrap_err();
+        assert!(matches!(error, CheckpointError::Version { found: 9 }), "{error}");
+        assert!("{}".parse::<Checkpoint>().is_err());
+    }
+}

@@ -1,0 +1,97 @@
+//! What can be said about a scan besides its targets.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use portolan_core::MacAddr;
+use portolan_core::permutation::Shard;
+
+use crate::checkpoint::Checkpoint;
+
+/// The polite default rate, packets a second.
+pub const RATE_PPS_DEFAULT: u32 = 1_000;
+/// Further probes to what has not answered, by default.
+pub const RETRIES_DEFAULT: u8 = 2;
+
+/// What a scan sends; TCP and UDP ports are probed according to which ports the targets name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ScanKinds {
+    /// TCP by SYN.
+    pub syn: bool,
+    /// UDP.
+    pub udp: bool,
+    /// TCP by `connect`, through the kernel.
+    pub connect: bool,
+    /// Which hosts are there, and nothing of their ports.
+    pub discover: bool,
+}
+
+/// How a scan is done; the default is polite.
+#[derive(Debug, Clone)]
+pub struct ScanOptions {
+    /// What is sent.
+    pub kinds: ScanKinds,
+    /// Packets a second over all threads and links.
+    pub rate_pps: u32,
+    /// Further probes to what has not answered; at most 15.
+    pub retries: u8,
+    /// How long answers are waited for after the last probe; `None` follows the round trips seen.
+    pub cooldown: Option<Duration>,
+    /// Fixes the order; `None` takes one from the operating system.
+    pub seed: Option<u64>,
+    /// Which part of the scan.
+    pub shard: Shard,
+    /// Leave by this interface whatever the routes say.
+    pub interface: Option<String>,
+    /// Send from this address.
+    pub source_ip: Option<IpAddr>,
+    /// Send from these ports, an inclusive range; `None` finds a free block.
+    pub source_ports: Option<(u16, u16)>,
+    /// Send everything to this hardware address.
+    pub router_mac: Option<MacAddr>,
+    /// Sending threads a link.
+    pub threads: u32,
+    /// Where a checkpoint is kept while the scan runs.
+    pub checkpoint: Option<PathBuf>,
+    /// Go on where this checkpoint was taken.
+    pub resume: Option<Checkpoint>,
+}
+
+impl Default for ScanOptions {
+    fn default() -> Self {
+        Self {
+            kinds: ScanKinds { syn: true, ..ScanKinds::default() },
+            rate_pps: RATE_PPS_DEFAULT,
+            retries: RETRIES_DEFAULT,
+            cooldown: None,
+            seed: None,
+            shard: Shard::default(),
+            interface: None,
+            source_ip: None,
+            source_ports: None,
+            router_mac: None,
+            threads: 1,
+            checkpoint: None,
+            resume: None,
+        }
+    }
+}
+
+/// Ends a scan early from another thread or a signal handler's task; clones share one flag.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Asks the scan to end; it does within a second, with what was found so far.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was asked to.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
