@@ -1,5 +1,7 @@
 //! Scans a range and prints its open ports: `open_ports 127.0.0.0/30 1-1024`.
 
+#![expect(clippy::print_stdout, reason = "an example prints what it found")]
+
 use portolan_core::target::{Block, PortSpec, Scope, TargetSet, TargetSpec};
 use portolan_core::{PortState, ScanEvent};
 use portolan_net::{Cancel, Scan, ScanOptions};

@@ -77,7 +77,7 @@ pub async fn connect_scan(
     endpoints: impl Iterator<Item = Endpoint> + Send,
     options: &ConnectOptions,
     stop: &AtomicBool,
-    report: &mut (dyn FnMut(Observation) + Send),
+    report: &mut dyn FnMut(Observation),
 ) -> Result<ScanStats, ConnectError> {
     let mut scan = Scan {
         endpoints: endpoints.filter(|e| e.transport == Transport::Tcp),
@@ -154,10 +154,7 @@ impl<I: Iterator<Item = Endpoint>> Scan<'_, I> {
     }
 
     /// Waits for an attempt to end or for the rate, and takes every one that has ended.
-    async fn wait(
-        &mut self,
-        report: &mut (dyn FnMut(Observation) + Send),
-    ) -> Result<(), ConnectError> {
+    async fn wait(&mut self, report: &mut dyn FnMut(Observation)) -> Result<(), ConnectError> {
         if self.tasks.is_empty() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         } else {
@@ -181,7 +178,7 @@ impl<I: Iterator<Item = Endpoint>> Scan<'_, I> {
         &mut self,
         (endpoint, tries): Attempt,
         outcome: Outcome,
-        report: &mut (dyn FnMut(Observation) + Send),
+        report: &mut dyn FnMut(Observation),
     ) -> Result<(), ConnectError> {
         let (state, reason, rtt) = match outcome {
             Outcome::NotSent(error) => {

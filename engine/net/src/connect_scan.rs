@@ -1,15 +1,71 @@
 //! A scan through the kernel's `connect`, with the same events and outcome as a raw one.
 
-use portolan_core::ScanEvent;
+use std::time::{Duration, Instant};
 
+use portolan_core::target::{Block, PortSet, TargetSet};
+use portolan_core::{PortState, Progress, ScanEvent};
+
+use crate::connect::{ConnectOptions, connect_scan};
 use crate::options::Cancel;
 use crate::scan::{Scan, ScanError, ScanOutcome};
 
-/// Runs `scan` by `connect`.
+/// How often progress is told.
+const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+
+/// Runs the TCP part of `scan` by `connect`.
 pub(crate) fn run(
-    _scan: &Scan,
-    _cancel: &Cancel,
-    _on_event: &mut dyn FnMut(ScanEvent),
+    scan: &Scan,
+    cancel: &Cancel,
+    on_event: &mut dyn FnMut(ScanEvent),
 ) -> Result<ScanOutcome, ScanError> {
-    Err(ScanError::Ports(crate::ports::PortsError::NoneFree))
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(ScanError::Runtime)?;
+    let options = scan.options();
+    let how = ConnectOptions {
+        rate_pps: Some(options.rate_pps),
+        retries: u32::from(options.retries),
+        sources: options.source_ip.into_iter().collect(),
+        ..ConnectOptions::default()
+    };
+    let targets = tcp_only(scan.targets());
+    let started = Instant::now();
+    let mut told = started;
+    let mut progress = Progress {
+        passes: 1,
+        planned: options.shard.share_of(targets.len().unwrap_or(u64::MAX)),
+        ..Progress::default()
+    };
+    let endpoints = scan.endpoints();
+    let mut report = |observation: portolan_core::Observation| {
+        progress.done += 1;
+        progress.sent = progress.done;
+        progress.replies += 1;
+        progress.open += u64::from(observation.state == PortState::Open);
+        progress.elapsed = started.elapsed();
+        on_event(ScanEvent::Endpoint(observation));
+        if told.elapsed() >= PROGRESS_EVERY {
+            told = Instant::now();
+            on_event(ScanEvent::Progress(progress));
+        }
+    };
+    let scanned = connect_scan(endpoints, &how, cancel.flag(), &mut report);
+    let mut stats = runtime.block_on(scanned)?;
+    stats.targets = targets.addrs().len().unwrap_or(u64::MAX);
+    stats.ports = scan.ports();
+    stats.planned = progress.planned;
+    stats.duration = started.elapsed();
+    let complete = !cancel.is_cancelled();
+    #[expect(clippy::cast_precision_loss, reason = "a ratio for people to read")]
+    let share = stats.asked as f64 / stats.planned.max(1) as f64;
+    stats.coverage = share.min(1.0);
+    let whole = complete && options.shard.count == 1;
+    let asked = if whole { targets } else { TargetSet::default() };
+    Ok(ScanOutcome { stats, complete, asked, checkpoint: None })
+}
+
+fn tcp_only(targets: &TargetSet) -> TargetSet {
+    let tcp = |b: &Block| Block { udp: PortSet::new(), ..b.clone() };
+    targets.blocks().iter().map(tcp).collect()
 }

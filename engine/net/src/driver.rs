@@ -310,9 +310,8 @@ impl Run<'_> {
             let finished = done();
             match self.inbox.recv_timeout(if finished { Duration::ZERO } else { TICK }) {
                 Ok(Message::Event(event)) => (self.on_event)(event),
-                Ok(Message::SenderDone) => {}
                 Err(_) if finished => return,
-                Err(_) => {}
+                Ok(Message::SenderDone) | Err(_) => {}
             }
         }
     }

@@ -10,19 +10,16 @@
     reason = "the workspace is released as one: a new variant should break the matches it must reach"
 )]
 
-<<<<<<< HEAD
-/// The scan that needs no privilege.
-pub mod connect;
-=======
 /// A scan set aside.
 pub mod checkpoint;
 /// The clocks.
 mod clock;
+/// The scan that needs no privilege.
+pub mod connect;
 /// A scan through the kernel's `connect`.
 mod connect_scan;
 /// The threads that tie the engine's halves to links.
 mod driver;
->>>>>>> 43db7a3 (net: a scan from plan to outcome over real links)
 /// The kernel filter in front of the receiver.
 pub mod filter;
 /// Where frames leave and arrive.
@@ -44,11 +41,8 @@ pub mod scan;
 #[expect(unsafe_code, reason = "system calls; each block says why it is sound")]
 mod sys;
 
-<<<<<<< HEAD
-pub use connect::{ConnectOptions, connect_scan};
-=======
 pub use checkpoint::{Checkpoint, CheckpointError};
->>>>>>> 43db7a3 (net: a scan from plan to outcome over real links)
+pub use connect::{ConnectOptions, connect_scan};
 pub use filter::Filter;
 pub use link::{LinkError, PacketRx, PacketRxOptions, PacketTx, PacketTxOptions, RawIpTx};
 pub use link::{RxLink, TxLink};

@@ -18,6 +18,7 @@ pub const RETRIES_DEFAULT: u8 = 2;
 
 /// What a scan sends; TCP and UDP ports are probed according to which ports the targets name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "a set of four independent kinds")]
 pub struct ScanKinds {
     /// TCP by SYN.
     pub syn: bool,
@@ -88,6 +89,11 @@ impl Cancel {
     /// Asks the scan to end; it does within a second, with what was found so far.
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// The flag itself.
+    pub(crate) fn flag(&self) -> &AtomicBool {
+        &self.0
     }
 
     /// Whether it was asked to.

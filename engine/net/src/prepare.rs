@@ -108,7 +108,7 @@ pub(crate) fn ways(
         ways.warnings.push(format!("no route to {}", shorten(&ways.unroutable)));
     }
     for (route, ranges) in sweeps {
-        ways.sweep(&route, ranges.into_iter().collect(), options, stop)?;
+        ways.sweep(&route, &ranges.into_iter().collect(), options, stop)?;
     }
     Ok(ways)
 }
@@ -122,16 +122,12 @@ fn open_table(options: &ScanOptions) -> Result<RouteTable, PrepareError> {
     }
     let table = RouteTable::open(overrides)?;
     let Some(name) = options.interface.as_deref() else { return Ok(table) };
-    match table.interface(name) {
-        Some(interface) => {
-            overrides.interface = Some(interface.index);
-            Ok(RouteTable::open(overrides)?)
-        }
-        None => {
-            let names: Vec<&str> = table.interfaces().iter().map(|i| i.name.as_str()).collect();
-            Err(PrepareError::NoInterface { name: name.to_owned(), known: names.join(", ") })
-        }
+    if let Some(interface) = table.interface(name) {
+        overrides.interface = Some(interface.index);
+        return Ok(RouteTable::open(overrides)?);
     }
+    let names: Vec<&str> = table.interfaces().iter().map(|i| i.name.as_str()).collect();
+    Err(PrepareError::NoInterface { name: name.to_owned(), known: names.join(", ") })
 }
 
 impl Ways {
@@ -142,15 +138,16 @@ impl Ways {
         let (exit, header, on_link) = match (route.next_hop, interface.mac) {
             (NextHop::Local, _) => (Exit::RawIp(Family::of(route.source)), LinkHeader::None, false),
             (NextHop::Device, _) => (Exit::Packet, LinkHeader::None, false),
-            (next_hop, Some(source)) if ethernet => match options.router_mac {
-                Some(target) => (Exit::Packet, LinkHeader::Ethernet { source, target }, false),
-                None => {
+            (next_hop, Some(source)) if ethernet => {
+                if let Some(target) = options.router_mac {
+                    (Exit::Packet, LinkHeader::Ethernet { source, target }, false)
+                } else {
                     let Some(header) = self.ethernet(route, next_hop, source)? else {
                         return Ok(None);
                     };
                     (Exit::Packet, header, next_hop == NextHop::OnLink)
                 }
-            },
+            }
             _ => (Exit::Packet, LinkHeader::None, false),
         };
         let link = self.link(interface, exit);
@@ -183,17 +180,14 @@ impl Ways {
             let own = route.interface.addrs.iter().map(|a| a.addr);
             own.clone().find(|a| Family::of(*a) == Family::of(gateway)).unwrap_or(route.source)
         };
-        match neighbor::resolve(&route.interface, from, gateway, asking)? {
-            Some(target) => {
-                self.neighbors.insert(gateway, target);
-                Ok(Some(LinkHeader::Ethernet { source, target }))
-            }
-            None => {
-                let name = &route.interface.name;
-                self.warnings.push(format!("gateway {gateway} on {name} does not answer"));
-                Ok(None)
-            }
-        }
+        let found = neighbor::resolve(&route.interface, from, gateway, asking)?;
+        let Some(target) = found else {
+            let name = &route.interface.name;
+            self.warnings.push(format!("gateway {gateway} on {name} does not answer"));
+            return Ok(None);
+        };
+        self.neighbors.insert(gateway, target);
+        Ok(Some(LinkHeader::Ethernet { source, target }))
     }
 
     fn link(&mut self, interface: &Arc<Interface>, exit: Exit) -> usize {
@@ -207,7 +201,7 @@ impl Ways {
     fn sweep(
         &mut self,
         route: &Route,
-        targets: AddrSet,
+        targets: &AddrSet,
         options: &ScanOptions,
         stop: &AtomicBool,
     ) -> Result<(), PrepareError> {
@@ -216,9 +210,9 @@ impl Ways {
             retries: u32::from(options.retries),
             timeout: NEIGHBOR_TIMEOUT,
         };
-        let found = neighbor::sweep(&route.interface, route.source, &targets, asking, stop)?;
+        let found = neighbor::sweep(&route.interface, route.source, targets, asking, stop)?;
         self.neighbors.extend(found);
-        self.on_link = self.on_link.union(&targets);
+        self.on_link = self.on_link.union(targets);
         Ok(())
     }
 }

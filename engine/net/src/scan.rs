@@ -21,6 +21,7 @@ use portolan_probes::UsualPayloads;
 
 use crate::checkpoint::Checkpoint;
 use crate::clock::ScanClock;
+use crate::connect::ConnectError;
 use crate::driver::{Driver, Listener, Outcome, Sender};
 use crate::filter::Filter;
 use crate::link::{
@@ -91,6 +92,12 @@ pub enum ScanPlanError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScanError {
+    /// The kernel gives no sockets.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The runtime for connections could not be made.
+    #[error("no event queue from the operating system")]
+    Runtime(#[source] std::io::Error),
     /// A link failed.
     #[error(transparent)]
     Link(#[from] LinkError),
@@ -163,7 +170,7 @@ impl Scan {
         seed_octets.copy_from_slice(seed);
         let mut key_octets = [0; 16];
         key_octets.copy_from_slice(key);
-        let seed = options.seed.unwrap_or(u64::from_le_bytes(seed_octets));
+        let seed = options.seed.unwrap_or_else(|| u64::from_le_bytes(seed_octets));
         let scan =
             Self { targets, options, method, fallback, seed, key: CookieKey::new(key_octets) };
         // Building a plan without ways finds out whether the numbers fit.
@@ -278,14 +285,12 @@ impl Scan {
 
     fn source_ports(&self) -> Result<SourcePorts, ScanError> {
         let given = self.options.source_ports.and_then(|(a, b)| SourcePorts::new(a, b));
-        match given {
-            Some(ports) => Ok(ports),
-            None => {
-                let range = PortBlock::pick(BLOCK_LEN_DEFAULT)?.range();
-                SourcePorts::new(*range.start(), *range.end())
-                    .ok_or(ScanError::Ports(PortsError::NoneFree))
-            }
+        if let Some(ports) = given {
+            return Ok(ports);
         }
+        let range = PortBlock::pick(BLOCK_LEN_DEFAULT)?.range();
+        let free = SourcePorts::new(*range.start(), *range.end());
+        free.ok_or(ScanError::Ports(PortsError::NoneFree))
     }
 
     fn driver(
@@ -323,7 +328,9 @@ impl Scan {
                 strides,
                 clock.epoch(),
             );
-            neighbors.iter().for_each(|addr| half.know_host(*addr));
+            for addr in neighbors {
+                half.know_host(*addr);
+            }
             listeners.push(Listener { half, rx: Box::new(rx) });
         }
         let senders = self.senders(plan, ways, answered.as_ref(), &timelines, clock)?;
