@@ -84,16 +84,8 @@ impl AccessRules {
             return Ok(());
         }
         if let Some(origin) = headers.get(ORIGIN) {
-            let own = origin
-                .to_str()
-                .ok()
-                .and_then(|o| o.split_once("://"))
-                .map(|(_, rest)| rest);
-            if own.is_none()
-                || !own
-                    .zip(host)
-                    .is_some_and(|(o, h)| o.eq_ignore_ascii_case(h))
-            {
+            let own = origin.to_str().ok().and_then(|o| o.split_once("://")).map(|(_, rest)| rest);
+            if own.is_none() || !own.zip(host).is_some_and(|(o, h)| o.eq_ignore_ascii_case(h)) {
                 return Err(Refusal::ForeignOrigin);
             }
         }
@@ -112,10 +104,7 @@ impl AccessRules {
         };
         name.eq_ignore_ascii_case("localhost")
             || name.parse::<IpAddr>().is_ok()
-            || self
-                .allowed_hosts
-                .iter()
-                .any(|allowed| allowed.eq_ignore_ascii_case(name))
+            || self.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(name))
     }
 }
 
@@ -123,9 +112,7 @@ impl AccessRules {
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let value = headers.get(AUTHORIZATION)?.as_bytes();
     let (scheme, rest) = value.split_at_checked(7)?;
-    scheme
-        .eq_ignore_ascii_case(b"bearer ")
-        .then(|| rest.trim_ascii())
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| rest.trim_ascii())
 }
 
 #[cfg(test)]
@@ -136,18 +123,11 @@ mod tests {
 
     fn rules(token: bool, loopback: bool) -> AccessRules {
         let token = token.then(|| Token::new(SECRET).unwrap());
-        AccessRules {
-            token,
-            loopback,
-            allowed_hosts: vec!["ports.example".to_owned()],
-        }
+        AccessRules { token, loopback, allowed_hosts: vec!["ports.example".to_owned()] }
     }
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs
-            .iter()
-            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
-            .collect()
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
     }
 
     #[test]
@@ -171,14 +151,8 @@ mod tests {
             rules.check(&headers(&[("origin", origin), ("host", host)]), true)
         };
         assert_eq!(with("http://127.0.0.1:4280", "127.0.0.1:4280"), Ok(()));
-        assert_eq!(
-            with("http://evil.example", "127.0.0.1:4280"),
-            Err(Refusal::ForeignOrigin)
-        );
-        assert_eq!(
-            with("http://127.0.0.1:80", "127.0.0.1:4280"),
-            Err(Refusal::ForeignOrigin)
-        );
+        assert_eq!(with("http://evil.example", "127.0.0.1:4280"), Err(Refusal::ForeignOrigin));
+        assert_eq!(with("http://127.0.0.1:80", "127.0.0.1:4280"), Err(Refusal::ForeignOrigin));
         assert_eq!(with("null", "127.0.0.1:4280"), Err(Refusal::ForeignOrigin));
     }
 
@@ -186,13 +160,7 @@ mod tests {
     fn a_rebound_name_reads_nothing_on_loopback() {
         let with =
             |loopback, host: &str| rules(false, loopback).check(&headers(&[("host", host)]), false);
-        for own in [
-            "127.0.0.1:4280",
-            "localhost",
-            "[::1]:4280",
-            "[::1]",
-            "PORTS.example:1",
-        ] {
+        for own in ["127.0.0.1:4280", "localhost", "[::1]:4280", "[::1]", "PORTS.example:1"] {
             assert_eq!(with(true, own), Ok(()), "{own}");
         }
         assert_eq!(with(true, "evil.example:4280"), Err(Refusal::ForeignHost));

@@ -113,9 +113,8 @@ impl Daemon {
         let listener = TcpListener::bind(listen)
             .await
             .map_err(|source| DaemonError::Listen { listen, source })?;
-        let local_addr = listener
-            .local_addr()
-            .map_err(|source| DaemonError::Listen { listen, source })?;
+        let local_addr =
+            listener.local_addr().map_err(|source| DaemonError::Listen { listen, source })?;
         let metrics = Arc::new(Metrics::new(clock.now()).map_err(DaemonError::Metrics)?);
         let summary_store = store.clone();
         let summary = tokio::task::spawn_blocking(move || summary_store.summary())
@@ -129,12 +128,8 @@ impl Daemon {
             metrics: Arc::clone(&metrics),
             clock: Arc::clone(&clock),
         });
-        let (scheduler, scheduler_handle) = Scheduler::new(
-            runs,
-            Arc::clone(&clock),
-            config.scans.clone(),
-            &summary.last_success,
-        );
+        let (scheduler, scheduler_handle) =
+            Scheduler::new(runs, Arc::clone(&clock), config.scans.clone(), &summary.last_success);
         let app = Arc::new(App::new(
             store,
             scheduler_handle.clone(),
@@ -151,15 +146,7 @@ impl Daemon {
             scheduler: scheduler_handle,
             clock,
         };
-        Ok(Self {
-            config,
-            listener,
-            local_addr,
-            app,
-            scheduler,
-            handle,
-            reloads,
-        })
+        Ok(Self { config, listener, local_addr, app, scheduler, handle, reloads })
     }
 
     /// Where it listens: with port 0, the port that the system chose.

@@ -69,10 +69,7 @@ impl Problem {
     /// 405, with the methods that there are.
     pub fn method_not_allowed(allow: String) -> Self {
         let detail = format!("this resource understands {allow}");
-        Self {
-            allow: Some(allow),
-            ..Self::new(StatusCode::METHOD_NOT_ALLOWED, detail)
-        }
+        Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, detail) }
     }
 
     /// 413: the body is longer than `limit` bytes.
@@ -84,10 +81,7 @@ impl Problem {
     /// 500, of which the log says more than the answer.
     pub fn internal(error: &dyn std::error::Error) -> Self {
         tracing::error!(error = %Chain(error), "request failed");
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the daemon failed; its log says why",
-        )
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the daemon failed; its log says why")
     }
 
     /// The same with what is wrong in which entry.
@@ -112,10 +106,7 @@ impl Problem {
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(allow) = self.allow.and_then(|a| HeaderValue::from_str(&a).ok()) {
             headers.insert(ALLOW, allow);
         }

@@ -55,30 +55,18 @@ impl Runs {
     ) -> Result<ScanId, RunFailure> {
         let started = self.clock.now();
         let result = self.scan_and_store(&spec, &cancel).await;
-        let elapsed = self
-            .clock
-            .now()
-            .as_millis()
-            .saturating_sub(started.as_millis());
+        let elapsed = self.clock.now().as_millis().saturating_sub(started.as_millis());
         let elapsed = Duration::from_millis(u64::try_from(elapsed).unwrap_or(0));
         match result {
             Ok((id, report)) => {
-                let how = if report.complete {
-                    RunResult::Success
-                } else {
-                    RunResult::Partial
-                };
+                let how = if report.complete { RunResult::Success } else { RunResult::Partial };
                 self.metrics.run_ended(&spec.name, how, elapsed);
                 self.metrics.count_report(&spec.name, &report);
                 Ok(id)
             }
             Err(failure) => {
                 let cancelled = matches!(failure, RunFailure::Cancelled(_));
-                let how = if cancelled {
-                    RunResult::Cancelled
-                } else {
-                    RunResult::Failed
-                };
+                let how = if cancelled { RunResult::Cancelled } else { RunResult::Failed };
                 self.metrics.run_ended(&spec.name, how, elapsed);
                 Err(failure)
             }
@@ -90,10 +78,7 @@ impl Runs {
         spec: &Arc<ScanSpec>,
         cancel: &CancelToken,
     ) -> Result<(ScanId, ScanReport), RunFailure> {
-        let mut report = self
-            .scan(spec, cancel, None)
-            .await
-            .map_err(RunFailure::Runner)?;
+        let mut report = self.scan(spec, cancel, None).await.map_err(RunFailure::Runner)?;
         let store = self.store.clone();
         let (gone, returned) = blocking(move || {
             let gone = store.unconfirmed(&report);
@@ -107,11 +92,7 @@ impl Runs {
                 return Err(RunFailure::Cancelled(gone.len()));
             }
             let count = gone.len();
-            tracing::info!(
-                scan = spec.name,
-                endpoints = count,
-                "asking again what seems gone"
-            );
+            tracing::info!(scan = spec.name, endpoints = count, "asking again what seems gone");
             let again = self.scan(spec, cancel, Some(gone)).await;
             let again = again.map_err(RunFailure::Confirmation)?;
             if !again.complete {
@@ -151,7 +132,5 @@ impl Runs {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, RunFailure> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| RunFailure::Broken)
+    tokio::task::spawn_blocking(work).await.map_err(|_| RunFailure::Broken)
 }

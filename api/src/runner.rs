@@ -47,10 +47,7 @@ pub struct RunnerError {
 impl RunnerError {
     /// An error that says `message`.
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            source: None,
-        }
+        Self { message: message.into(), source: None }
     }
 
     /// The same, caused by `source`.
@@ -76,9 +73,7 @@ impl Default for CancelToken {
 impl CancelToken {
     /// A token that nobody has cancelled.
     pub fn new() -> Self {
-        Self {
-            state: Arc::new(watch::Sender::new(false)),
-        }
+        Self { state: Arc::new(watch::Sender::new(false)) }
     }
 
     /// Cancels, once and for all clones.

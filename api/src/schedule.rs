@@ -40,18 +40,13 @@ impl CronCadence {
         let zone = jiff::tz::TimeZoneDatabase::bundled()
             .get(zone)
             .map_err(|e| format!("timezone {zone:?}: {e}"))?;
-        Ok(Self {
-            pattern: pattern.to_owned(),
-            cron: Box::new(cron),
-            zone,
-        })
+        Ok(Self { pattern: pattern.to_owned(), cron: Box::new(cron), zone })
     }
 
     /// The first moment after `moment` that the pattern names; none where there never is one.
     pub fn next_after(&self, moment: UnixTime) -> Option<UnixTime> {
-        let start = Timestamp::from_millisecond(moment.as_millis())
-            .ok()?
-            .to_zoned(self.zone.clone());
+        let start =
+            Timestamp::from_millisecond(moment.as_millis()).ok()?.to_zoned(self.zone.clone());
         let next = self.cron.find_next_occurrence(&start, false).ok()?;
         Some(UnixTime::from_millis(next.timestamp().as_millisecond()))
     }
@@ -83,11 +78,7 @@ impl Schedule {
     /// A schedule that begins at `now`; `last_start` is when the scan last started, as far as the
     /// store remembers.
     pub const fn new(cadence: Cadence, last_start: Option<UnixTime>, now: UnixTime) -> Self {
-        Self {
-            cadence,
-            last_start,
-            since: now,
-        }
+        Self { cadence, last_start, since: now }
     }
 
     /// When the scan is due next: `now` if it is overdue, however many turns were missed.
@@ -140,16 +131,11 @@ pub fn parse_interval(text: &str) -> Result<Duration, String> {
         'd' => 86_400,
         _ => return Err(fail()),
     };
-    let digits = text_trimmed
-        .get(..text_trimmed.len() - 1)
-        .unwrap_or_default();
+    let digits = text_trimmed.get(..text_trimmed.len() - 1).unwrap_or_default();
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(fail());
     }
-    let seconds = digits
-        .parse::<u64>()
-        .ok()
-        .and_then(|n| n.checked_mul(seconds_per_unit));
+    let seconds = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(seconds_per_unit));
     seconds
         .filter(|s| (1..=366 * 86_400).contains(s))
         .map(Duration::from_secs)
@@ -174,18 +160,8 @@ mod tests {
         assert_eq!(parse_interval("5m"), Ok(Duration::from_mins(5)));
         assert_eq!(parse_interval("1h"), Ok(Duration::from_hours(1)));
         assert_eq!(parse_interval("1d"), Ok(Duration::from_hours(24)));
-        for bad in [
-            "",
-            "s",
-            "0s",
-            "10",
-            "-1s",
-            "1.5h",
-            "1w",
-            "10 s",
-            "99999999999999999999d",
-            "9é",
-        ] {
+        for bad in ["", "s", "0s", "10", "-1s", "1.5h", "1w", "10 s", "99999999999999999999d", "9é"]
+        {
             assert!(parse_interval(bad).is_err(), "{bad}");
         }
     }
@@ -202,11 +178,8 @@ mod tests {
         schedule.started(now);
         assert_eq!(schedule.next_due(now), Some(at("2026-01-02T00:10:00Z")));
 
-        let mut nightly = Schedule::new(
-            cron("0 3 * * *", "UTC"),
-            Some(at("2026-01-01T03:00:00Z")),
-            now,
-        );
+        let mut nightly =
+            Schedule::new(cron("0 3 * * *", "UTC"), Some(at("2026-01-01T03:00:00Z")), now);
         let late = at("2026-01-05T12:00:00Z");
         assert_eq!(nightly.next_due(late), Some(late));
         nightly.started(late);
@@ -218,16 +191,10 @@ mod tests {
         let now = at("2026-01-02T00:00:00Z");
         let first = Schedule::new(cron("30 2 * * *", "UTC"), None, now);
         assert_eq!(first.next_due(now), Some(at("2026-01-02T02:30:00Z")));
-        assert_eq!(
-            first.next_due(at("2026-01-02T09:00:00Z")),
-            Some(at("2026-01-02T09:00:00Z"))
-        );
+        assert_eq!(first.next_due(at("2026-01-02T09:00:00Z")), Some(at("2026-01-02T09:00:00Z")));
         let every = Schedule::new(Cadence::Every(Duration::from_mins(1)), None, now);
         assert_eq!(every.next_due(now), Some(now));
-        assert_eq!(
-            Schedule::new(Cadence::Manual, None, now).next_due(now),
-            None
-        );
+        assert_eq!(Schedule::new(Cadence::Manual, None, now).next_due(now), None);
     }
 
     #[test]
@@ -236,11 +203,7 @@ mod tests {
         let now = at("2026-01-01T00:00:00Z");
         for day in ["0", "7", "SUN"] {
             let weekly = Schedule::new(cron(&format!("0 5 * * {day}"), "UTC"), None, now);
-            assert_eq!(
-                weekly.next_due(now),
-                Some(at("2026-01-04T05:00:00Z")),
-                "{day}"
-            );
+            assert_eq!(weekly.next_due(now), Some(at("2026-01-04T05:00:00Z")), "{day}");
         }
     }
 
@@ -249,14 +212,8 @@ mod tests {
         // Berlin goes to summer time on 2026-03-29: 06:00 is 05:00Z before, 04:00Z after.
         let berlin = |now: &str| Schedule::new(cron("0 6 * * *", "Europe/Berlin"), None, at(now));
         let due = |now: &str| berlin(now).next_due(at(now));
-        assert_eq!(
-            due("2026-03-28T00:00:00Z"),
-            Some(at("2026-03-28T05:00:00Z"))
-        );
-        assert_eq!(
-            due("2026-03-29T00:00:00Z"),
-            Some(at("2026-03-29T04:00:00Z"))
-        );
+        assert_eq!(due("2026-03-28T00:00:00Z"), Some(at("2026-03-28T05:00:00Z")));
+        assert_eq!(due("2026-03-29T00:00:00Z"), Some(at("2026-03-29T04:00:00Z")));
         assert!(CronCadence::new("0 6 * * *", "Europe/Atlantis").is_err());
         assert!(CronCadence::new("61 6 * * *", "UTC").is_err());
     }

@@ -69,13 +69,8 @@ pub enum RunNowError {
 }
 
 enum Command {
-    Run {
-        name: Option<String>,
-        reply: oneshot::Sender<Result<Vec<StartedRun>, RunNowError>>,
-    },
-    Replace {
-        scans: Vec<ScanConfig>,
-    },
+    Run { name: Option<String>, reply: oneshot::Sender<Result<Vec<StartedRun>, RunNowError>> },
+    Replace { scans: Vec<ScanConfig> },
 }
 
 /// Speaks to the scheduler.
@@ -93,10 +88,7 @@ impl SchedulerHandle {
     pub async fn run_now(&self, name: Option<String>) -> Result<Vec<StartedRun>, RunNowError> {
         let (reply, answer) = oneshot::channel();
         let command = Command::Run { name, reply };
-        self.commands
-            .send(command)
-            .await
-            .map_err(|_| RunNowError::Stopping)?;
+        self.commands.send(command).await.map_err(|_| RunNowError::Stopping)?;
         answer.await.map_err(|_| RunNowError::Stopping)?
     }
 
@@ -117,11 +109,7 @@ impl SchedulerHandle {
         mut condition: impl FnMut(&[ScanStatus]) -> bool,
     ) -> Option<Arc<Vec<ScanStatus>>> {
         let mut status = self.status.clone();
-        status
-            .wait_for(|s| condition(s))
-            .await
-            .ok()
-            .map(|s| Arc::clone(&s))
+        status.wait_for(|s| condition(s)).await.ok().map(|s| Arc::clone(&s))
     }
 }
 
@@ -166,13 +154,7 @@ impl Scheduler {
         };
         scheduler.replace(scans, last_success);
         scheduler.publish();
-        (
-            scheduler,
-            SchedulerHandle {
-                commands: sender,
-                status: status_receiver,
-            },
-        )
+        (scheduler, SchedulerHandle { commands: sender, status: status_receiver })
     }
 
     /// Runs until `stop` is cancelled; then cancels what runs and waits for it to end.
@@ -231,11 +213,7 @@ impl Scheduler {
         let now = self.clock.now();
         let entry = self.entries.get_mut(name)?;
         if let Some((id, _)) = entry.running {
-            return Some(StartedRun {
-                id,
-                name: name.to_owned(),
-                new: false,
-            });
+            return Some(StartedRun { id, name: name.to_owned(), new: false });
         }
         let id = now.as_seconds().max(self.last_run_id.saturating_add(1));
         self.last_run_id = id;
@@ -245,30 +223,20 @@ impl Scheduler {
         let task = self.tasks.spawn(run);
         self.names.insert(task.id(), name.to_owned());
         tracing::info!(scan = name, run = id, "scan started");
-        Some(StartedRun {
-            id,
-            name: name.to_owned(),
-            new: true,
-        })
+        Some(StartedRun { id, name: name.to_owned(), new: true })
     }
 
     fn obey(&mut self, command: Command, stop: &CancelToken) {
         match command {
             Command::Replace { scans } => self.replace(scans, &BTreeMap::new()),
-            Command::Run {
-                name: Some(name),
-                reply,
-            } => {
+            Command::Run { name: Some(name), reply } => {
                 let started = self.start(&name, stop).map(|run| vec![run]);
                 // Whoever asked may have hung up; the run goes on.
                 let _gone = reply.send(started.ok_or(RunNowError::Unknown(name)));
             }
             Command::Run { name: None, reply } => {
                 let names: Vec<String> = self.entries.keys().cloned().collect();
-                let started = names
-                    .iter()
-                    .filter_map(|name| self.start(name, stop))
-                    .collect();
+                let started = names.iter().filter_map(|name| self.start(name, stop)).collect();
                 let _gone = reply.send(Ok(started));
             }
         }
@@ -278,10 +246,7 @@ impl Scheduler {
         let (task, outcome) = match ended {
             Ok((task, outcome)) => (task, outcome.map_err(|e| Chain(&e).to_string())),
             // A runner that panics has failed like any other; the scheduler goes on.
-            Err(error) => (
-                error.id(),
-                Err("the scan broke off; this is a bug".to_owned()),
-            ),
+            Err(error) => (error.id(), Err("the scan broke off; this is a bug".to_owned())),
         };
         let Some(name) = self.names.remove(&task) else {
             return;
@@ -295,12 +260,7 @@ impl Scheduler {
             return;
         };
         if let Some((id, started_at)) = entry.running.take() {
-            entry.last = Some(LastRun {
-                id,
-                started_at,
-                finished_at,
-                outcome,
-            });
+            entry.last = Some(LastRun { id, started_at, finished_at, outcome });
         }
     }
 
@@ -311,10 +271,7 @@ impl Scheduler {
             let name = scan.spec.name.clone();
             let old = before.remove(&name);
             let remembered = last_success.get(&name).copied();
-            let last_start = old
-                .as_ref()
-                .and_then(|e| e.schedule.last_start())
-                .or(remembered);
+            let last_start = old.as_ref().and_then(|e| e.schedule.last_start()).or(remembered);
             let entry = Entry {
                 schedule: Schedule::new(scan.cadence, last_start, now),
                 spec: scan.spec,
@@ -331,10 +288,7 @@ impl Scheduler {
             spec: Arc::clone(&entry.spec),
             cadence: entry.schedule.cadence().to_string(),
             running: entry.running.map(|(id, _)| id),
-            next_due: entry
-                .schedule
-                .next_due(now)
-                .filter(|_| entry.running.is_none()),
+            next_due: entry.schedule.next_due(now).filter(|_| entry.running.is_none()),
             last: entry.last.clone(),
         });
         self.status.send_replace(Arc::new(status.collect()));

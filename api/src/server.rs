@@ -69,14 +69,8 @@ pub async fn serve(
     }
     drop(listener);
     let drained = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(limits.drain_timeout, drained)
-        .await
-        .is_err()
-    {
-        tracing::warn!(
-            open = connections.len(),
-            "closing connections that did not end in time"
-        );
+    if tokio::time::timeout(limits.drain_timeout, drained).await.is_err() {
+        tracing::warn!(open = connections.len(), "closing connections that did not end in time");
         connections.shutdown().await;
     }
 }
@@ -85,10 +79,7 @@ pub async fn serve(
 /// descriptors needs a moment.
 async fn pause_after(error: &io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    if !matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset
-    ) {
+    if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
         tracing::warn!(%error, "no connection could be accepted");
         tokio::time::sleep(ACCEPT_PAUSE).await;
     }

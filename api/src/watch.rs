@@ -52,13 +52,7 @@ impl Watcher {
         metrics: Arc<Metrics>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self {
-            config,
-            store,
-            metrics,
-            clock,
-            seen: BTreeMap::new(),
-        }
+        Self { config, store, metrics, clock, seen: BTreeMap::new() }
     }
 
     /// Looks again and again until `stop` is cancelled.
@@ -125,10 +119,7 @@ impl Watcher {
                 tracing::error!(file = ?path, error = %Chain(error), "report not stored yet");
                 return None;
             }
-            Err(failure) => (
-                self.config.watch.join("failed"),
-                Some(Chain(failure).to_string()),
-            ),
+            Err(failure) => (self.config.watch.join("failed"), Some(Chain(failure).to_string())),
         };
         match put_away(path, &folder, reason.as_deref()) {
             Ok(to) => tracing::info!(file = ?path, to = ?to, "report put away"),
@@ -152,9 +143,7 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        let unfinished = [".tmp", ".part", ".reason.txt"]
-            .iter()
-            .any(|end| name.ends_with(end));
+        let unfinished = [".tmp", ".part", ".reason.txt"].iter().any(|end| name.ends_with(end));
         if !name.starts_with('.') && !unfinished && entry.file_type()?.is_file() {
             found.push(entry.path());
         }
@@ -166,10 +155,7 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 /// Moves a file into `folder` under a name that is free there, and says why beside it.
 fn put_away(path: &Path, folder: &Path, reason: Option<&str>) -> io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
-    let name = path
-        .file_name()
-        .map(|n| n.to_string_lossy().into_owned())
-        .unwrap_or_default();
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let free = (0_u32..).map(|n| match n {
         0 => folder.join(&name),
         n => folder.join(format!("{name}.{n}")),

@@ -109,10 +109,7 @@ impl Lines<'_> {
     }
 
     fn error(&self, offset: usize, message: impl Into<String>) -> ConfigError {
-        ConfigError::File {
-            line: self.at(offset),
-            message: message.into(),
-        }
+        ConfigError::File { line: self.at(offset), message: message.into() }
     }
 
     fn toml_error(&self, error: &toml::de::Error) -> ConfigError {
@@ -137,8 +134,7 @@ impl Settings {
 
     fn from_raw(raw: RawFile, lines: &Lines<'_>) -> Result<Self, ConfigError> {
         let listen = parse_spanned(raw.listen, lines, |text| {
-            text.parse()
-                .map_err(|_| format!("listen {text:?}; expected ADDRESS:PORT"))
+            text.parse().map_err(|_| format!("listen {text:?}; expected ADDRESS:PORT"))
         })?;
         let site = parse_spanned(raw.import.site, lines, |text| {
             text.parse::<SiteName>().map_err(|e| e.to_string())
@@ -183,10 +179,7 @@ impl Settings {
                 Err(error) => {
                     let offset = error.span().map_or(span.start, |s| s.start);
                     let message = error.message().to_owned();
-                    self.warnings.push(ConfigWarning {
-                        line: lines.at(offset),
-                        message,
-                    });
+                    self.warnings.push(ConfigWarning { line: lines.at(offset), message });
                 }
             }
         }
@@ -200,10 +193,7 @@ impl Settings {
     pub(super) fn apply_env(&mut self, env: &[(String, String)]) -> Result<(), ConfigError> {
         for (name, value) in env {
             self.apply_variable(name, value)
-                .map_err(|message| ConfigError::Setting {
-                    name: name.clone(),
-                    message,
-                })?;
+                .map_err(|message| ConfigError::Setting { name: name.clone(), message })?;
         }
         Ok(())
     }
@@ -251,14 +241,9 @@ impl Settings {
 
     /// The token itself, read from its file if need be.
     pub(super) fn token(&self) -> Result<Option<Token>, ConfigError> {
-        let problem = |name: &str, message| ConfigError::Setting {
-            name: name.to_owned(),
-            message,
-        };
+        let problem = |name: &str, message| ConfigError::Setting { name: name.to_owned(), message };
         if let Some(text) = self.token.as_deref().filter(|t| !t.is_empty()) {
-            return Token::new(text)
-                .map(Some)
-                .map_err(|m| problem("PORTOLAN_TOKEN", m));
+            return Token::new(text).map(Some).map_err(|m| problem("PORTOLAN_TOKEN", m));
         }
         let Some(path) = &self.token_file else {
             return Ok(None);
@@ -273,23 +258,15 @@ impl Settings {
         let Some(watch) = self.watch.clone() else {
             if self.archive.is_some() {
                 let message = "an archive without a watched folder; set watch too".to_owned();
-                return Err(ConfigError::Setting {
-                    name: "import.archive".to_owned(),
-                    message,
-                });
+                return Err(ConfigError::Setting { name: "import.archive".to_owned(), message });
             }
             return Ok(None);
         };
         Ok(Some(ImportConfig {
-            archive: self
-                .archive
-                .clone()
-                .unwrap_or_else(|| watch.join("archive")),
+            archive: self.archive.clone().unwrap_or_else(|| watch.join("archive")),
             watch,
             site: self.import_site.clone().unwrap_or_default(),
-            interval: self
-                .import_interval
-                .unwrap_or(std::time::Duration::from_secs(5)),
+            interval: self.import_interval.unwrap_or(std::time::Duration::from_secs(5)),
         }))
     }
 
@@ -302,10 +279,7 @@ impl Settings {
             match raw.build(&scope, names) {
                 Ok(scan) if scans.iter().any(|s| s.spec.name == scan.spec.name) => {
                     let message = format!("scan {:?} is there already", scan.spec.name);
-                    warnings.push(ConfigWarning {
-                        line: raw.line(),
-                        message,
-                    });
+                    warnings.push(ConfigWarning { line: raw.line(), message });
                 }
                 Ok(scan) => scans.push(scan),
                 Err(warning) => warnings.push(warning),
@@ -322,10 +296,7 @@ fn limits(raw: RawLimits, lines: &Lines<'_>) -> Result<Limits, ConfigError> {
         parse_spanned(value, lines, parse_interval).map(|found| found.unwrap_or(default))
     };
     Ok(Limits {
-        connections_max: raw
-            .connections_max
-            .unwrap_or(default.connections_max)
-            .max(1),
+        connections_max: raw.connections_max.unwrap_or(default.connections_max).max(1),
         header_timeout: time(raw.header_timeout, default.header_timeout)?,
         idle_timeout: time(raw.idle_timeout, default.idle_timeout)?,
         body_timeout: time(raw.body_timeout, default.body_timeout)?,
@@ -344,9 +315,7 @@ where
     R: std::ops::Deref,
 {
     let Some(value) = value else { return Ok(None) };
-    parse(value.get_ref())
-        .map(Some)
-        .map_err(|message| lines.error(value.span().start, message))
+    parse(value.get_ref()).map(Some).map_err(|message| lines.error(value.span().start, message))
 }
 
 /// Addresses only: a scope does not change with the answers of a name server.

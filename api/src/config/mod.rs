@@ -206,16 +206,10 @@ impl DaemonConfig {
             token,
             scans,
             warnings,
-            data: settings
-                .data
-                .clone()
-                .unwrap_or_else(|| PathBuf::from("portolan-data")),
+            data: settings.data.clone().unwrap_or_else(|| PathBuf::from("portolan-data")),
             allowed_hosts: settings.allowed_hosts.clone(),
             log: LogConfig {
-                level: settings
-                    .log_level
-                    .clone()
-                    .unwrap_or_else(|| "info".to_owned()),
+                level: settings.log_level.clone().unwrap_or_else(|| "info".to_owned()),
                 format: settings.log_format,
             },
             metrics: MetricsConfig {

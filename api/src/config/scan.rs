@@ -100,11 +100,7 @@ impl RawScan {
     /// Notes the lines of the fields while the text is at hand.
     pub(super) fn find_lines(&mut self, lines: &Lines<'_>) {
         let name = lines.at(self.name.span().start);
-        let when = self
-            .timezone
-            .as_ref()
-            .or(self.cron.as_ref())
-            .or(self.interval.as_ref());
+        let when = self.timezone.as_ref().or(self.cron.as_ref()).or(self.interval.as_ref());
         self.lines = FieldLines {
             name,
             site: line(self.site.as_ref(), lines, name),
@@ -143,34 +139,22 @@ impl RawScan {
         check_name(name).map_err(bad(lines.name))?;
         let site = match &self.site {
             None => SiteName::default(),
-            Some(site) => site
-                .get_ref()
-                .parse()
-                .map_err(|e| bad(lines.site)(format!("{e}")))?,
+            Some(site) => site.get_ref().parse().map_err(|e| bad(lines.site)(format!("{e}")))?,
         };
         let targets = target_list(self.targets.get_ref()).map_err(bad(lines.targets))?;
         if targets.is_empty() {
-            return Err(bad(lines.targets)(
-                "expected at least one target".to_owned(),
-            ));
+            return Err(bad(lines.targets)("expected at least one target".to_owned()));
         }
         check_scope(scope, &targets).map_err(bad(lines.targets))?;
         let exclude = self.exclude.as_ref().map_or_else(
             || Ok(TargetSpec::default()),
             |list| target_list(list.get_ref()).map_err(bad(lines.exclude)),
         )?;
-        let ports = self
-            .ports
-            .as_ref()
-            .map(|text| PortSpec::parse(text.get_ref(), names));
-        let ports = ports
-            .transpose()
-            .map_err(|e| bad(lines.ports)(format!("ports: {e}")))?;
+        let ports = self.ports.as_ref().map(|text| PortSpec::parse(text.get_ref(), names));
+        let ports = ports.transpose().map_err(|e| bad(lines.ports)(format!("ports: {e}")))?;
         let rate_pps = self.rate.as_ref().map(|rate| *rate.get_ref());
         if rate_pps == Some(0) {
-            return Err(bad(lines.rate)(
-                "rate 0; expected packets a second".to_owned(),
-            ));
+            return Err(bad(lines.rate)("rate 0; expected packets a second".to_owned()));
         }
         let retries = self.retries.as_ref().map(|retries| *retries.get_ref());
         if retries.is_some_and(|r| r > 20) {
@@ -189,10 +173,7 @@ impl RawScan {
             identify: self.identify,
         };
         let cadence = self.cadence().map_err(bad(lines.cadence))?;
-        Ok(ScanConfig {
-            spec: Arc::new(spec),
-            cadence,
-        })
+        Ok(ScanConfig { spec: Arc::new(spec), cadence })
     }
 
     fn kinds(&self) -> Result<Vec<ScanKind>, String> {
@@ -245,9 +226,5 @@ fn target_list(list: &[String]) -> Result<TargetSpec, String> {
 
 fn check_scope(scope: &Scope, targets: &TargetSpec) -> Result<(), String> {
     let outside = scope.outside(targets.addrs());
-    if outside.is_empty() {
-        Ok(())
-    } else {
-        Err(format!("{outside} is outside [scope] allow"))
-    }
+    if outside.is_empty() { Ok(()) } else { Err(format!("{outside} is outside [scope] allow")) }
 }

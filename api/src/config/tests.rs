@@ -10,16 +10,8 @@ fn load_with(
     env: &[(&str, &str)],
     flags: &Overrides,
 ) -> Result<DaemonConfig, ConfigError> {
-    let env: Vec<_> = env
-        .iter()
-        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-        .collect();
-    DaemonConfig::load(&Sources {
-        file: Some(file),
-        env: &env,
-        flags,
-        names: &no_names,
-    })
+    let env: Vec<_> = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    DaemonConfig::load(&Sources { file: Some(file), env: &env, flags, names: &no_names })
 }
 
 fn load(file: &str) -> Result<DaemonConfig, ConfigError> {
@@ -44,15 +36,8 @@ fn nothing_at_all_is_a_configuration() {
 #[test]
 fn later_sources_win() {
     let file = "listen = '127.0.0.1:1'\ndata = 'a'\n[log]\nlevel = 'warn'";
-    let flags = Overrides {
-        listen: Some("127.0.0.1:3".parse().unwrap()),
-        ..Overrides::default()
-    };
-    let env = [
-        ("PORTOLAN_LISTEN", "127.0.0.1:2"),
-        ("PORTOLAN_DATA", "b"),
-        ("HOME", "/"),
-    ];
+    let flags = Overrides { listen: Some("127.0.0.1:3".parse().unwrap()), ..Overrides::default() };
+    let env = [("PORTOLAN_LISTEN", "127.0.0.1:2"), ("PORTOLAN_DATA", "b"), ("HOME", "/")];
     let config = load_with(file, &env, &flags).unwrap();
     assert_eq!(config.listen.port(), 3);
     assert_eq!(config.data, PathBuf::from("b"));
@@ -99,21 +84,9 @@ ports = "22,70000"
     assert_eq!(names, ["good", "nightly"]);
     let lines: Vec<_> = config.warnings.iter().map(|w| w.line).collect();
     assert_eq!(lines, [10, 15, 26, 32], "{:?}", config.warnings);
-    assert!(
-        config.warnings[0].message.contains("reversed"),
-        "{:?}",
-        config.warnings
-    );
-    assert!(
-        config.warnings[1].message.contains("intervall"),
-        "{:?}",
-        config.warnings
-    );
-    assert!(
-        config.warnings[3].message.contains("column 4"),
-        "{:?}",
-        config.warnings
-    );
+    assert!(config.warnings[0].message.contains("reversed"), "{:?}", config.warnings);
+    assert!(config.warnings[1].message.contains("intervall"), "{:?}", config.warnings);
+    assert!(config.warnings[3].message.contains("column 4"), "{:?}", config.warnings);
     let nightly = &config.scans[1];
     assert_eq!(nightly.spec.kinds, [ScanKind::Syn, ScanKind::Udp]);
     assert_eq!(nightly.spec.site.to_string(), "berlin");
@@ -137,12 +110,7 @@ fn a_scan_stays_in_scope() {
                 [[scan]]\nname = 'out'\ntargets = ['192.0.2.1']\n";
     let config = load(file).unwrap();
     assert_eq!(config.scans.len(), 1);
-    assert!(
-        !config.scans[0]
-            .spec
-            .scope
-            .permits("10.0.0.1".parse().unwrap())
-    );
+    assert!(!config.scans[0].spec.scope.permits("10.0.0.1".parse().unwrap()));
     assert_eq!(config.warnings[0].line, 9);
 }
 
@@ -163,15 +131,13 @@ fn beyond_loopback_it_needs_a_token() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("token");
     std::fs::write(&path, "fedcba9876543210\n").unwrap();
-    let file = format!(
-        "listen = '[::]:4280'\ntoken_file = {:?}",
-        path.to_str().unwrap()
-    );
-    assert!(
-        load(&file)
-            .unwrap()
-            .token
-            .unwrap()
-            .matches(b"fedcba9876543210")
-    );
+    let file = format!("listen = '[::]:4280'\ntoken_file = {:?}", path.to_str().unwrap());
+    assert!(load(&file).unwrap().token.unwrap().matches(b"fedcba9876543210"));
+}
+
+#[test]
+fn the_example_in_deploy_is_read_without_complaint() {
+    let config = load(include_str!("../../../deploy/portolan.toml")).unwrap();
+    assert_eq!(config.warnings, []);
+    assert_eq!(config.scans.len(), 3);
 }

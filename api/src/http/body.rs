@@ -20,9 +20,7 @@ pub(super) async fn read<B: Buf>(
     limit: usize,
     timeout: Duration,
 ) -> Result<Vec<u8>, Problem> {
-    let announced = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|v| v.to_str().ok()?.parse().ok());
+    let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: usize| length > limit) {
         return Err(Problem::too_large(limit));
     }
@@ -50,23 +48,13 @@ pub(super) async fn read<B: Buf>(
         let detail = format!("the body did not arrive within {seconds} seconds");
         Problem::new(StatusCode::REQUEST_TIMEOUT, detail).closing()
     };
-    tokio::time::timeout(timeout, reading)
-        .await
-        .map_err(|_| late())?
+    tokio::time::timeout(timeout, reading).await.map_err(|_| late())?
 }
 
 /// The media type in lower case, without parameters; empty where none is given.
 pub(super) fn media_type(headers: &HeaderMap) -> String {
-    let value = headers
-        .get(CONTENT_TYPE)
-        .and_then(|v| v.to_str().ok())
-        .unwrap_or_default();
-    value
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase()
+    let value = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 /// Whether a media type is JSON: `application/json`, `text/json` or `…+json` (RFC 6839).

@@ -14,9 +14,7 @@ use crate::scheduler::{LastRun, ScanStatus, StartedRun};
 
 /// RFC 3339 in UTC, with the fraction where there is one.
 pub(super) fn time(at: UnixTime) -> Option<String> {
-    Timestamp::from_millisecond(at.as_millis())
-        .ok()
-        .map(|t| t.to_string())
+    Timestamp::from_millisecond(at.as_millis()).ok().map(|t| t.to_string())
 }
 
 /// portmantool has a missing state as the empty string.
@@ -141,22 +139,8 @@ pub(super) struct Service {
 
 impl From<ServiceRecord> for Service {
     fn from(record: ServiceRecord) -> Self {
-        let ServiceRecord {
-            name,
-            product,
-            version,
-            extra,
-            cpe,
-            tls,
-        } = record;
-        Self {
-            name,
-            product,
-            version,
-            extra,
-            cpe,
-            tls,
-        }
+        let ServiceRecord { name, product, version, extra, cpe, tls } = record;
+        Self { name, product, version, extra, cpe, tls }
     }
 }
 
@@ -190,9 +174,7 @@ impl From<EndpointRow> for Found {
             site: row.site.to_string(),
             reason: found.reason.name(),
             ttl: found.ttl,
-            rtt_us: found
-                .rtt
-                .and_then(|rtt| u64::try_from(rtt.as_micros()).ok()),
+            rtt_us: found.rtt.and_then(|rtt| u64::try_from(rtt.as_micros()).ok()),
             at: time(found.at),
             service: found.service.map(Service::from),
             // As escaped text: a banner may hold any bytes.
@@ -353,11 +335,7 @@ pub(super) struct Run {
 
 impl From<StartedRun> for Run {
     fn from(run: StartedRun) -> Self {
-        Self {
-            id: run.id,
-            name: run.name,
-            started: run.new,
-        }
+        Self { id: run.id, name: run.name, started: run.new }
     }
 }
 

@@ -30,9 +30,7 @@ pub(super) async fn patch(app: &Arc<App>, request: Request) -> Result<WarpRespon
         Ok(()) => Ok(no_content()),
         Err(ExpectError::Store(error)) => Err(error.into()),
         Err(ExpectError::Invalid(list)) => {
-            let errors = list
-                .into_iter()
-                .map(|(index, problem)| part(index, "", problem));
+            let errors = list.into_iter().map(|(index, problem)| part(index, "", problem));
             Err(refused(errors.collect()))
         }
     }
@@ -72,9 +70,7 @@ fn entries(request: &Request) -> Result<Vec<Value>, Problem> {
         .map_err(|e| Problem::bad_request(format!("the body is no JSON: {e}")))?;
     match value {
         Value::Array(entries) => Ok(entries),
-        _ => Err(Problem::bad_request(
-            "the body is no array; expected [{\"address\":…},…]",
-        )),
+        _ => Err(Problem::bad_request("the body is no array; expected [{\"address\":…},…]")),
     }
 }
 
@@ -99,16 +95,8 @@ fn read_all<T>(
     let mut seen: HashMap<&Selector, usize> = HashMap::new();
     for (index, value) in &all {
         if let Some(first) = seen.insert(key(value), *index) {
-            errors.push(part(
-                *index,
-                "",
-                format!("speaks of the same as entry {first}"),
-            ));
-            errors.push(part(
-                first,
-                "",
-                format!("speaks of the same as entry {index}"),
-            ));
+            errors.push(part(*index, "", format!("speaks of the same as entry {first}")));
+            errors.push(part(first, "", format!("speaks of the same as entry {index}")));
         }
     }
     if errors.is_empty() {
@@ -122,26 +110,15 @@ fn refused(mut errors: Vec<PartError>) -> Problem {
     let mut wrong: Vec<usize> = errors.iter().map(|e| e.index).collect();
     wrong.sort_unstable();
     wrong.dedup();
-    let detail = format!(
-        "{} of the entries can't be accepted; nothing was changed",
-        wrong.len()
-    );
+    let detail = format!("{} of the entries can't be accepted; nothing was changed", wrong.len());
     errors.sort();
     errors.truncate(ERRORS_MAX);
     Problem::bad_request(detail).with_errors(errors)
 }
 
 fn part(index: usize, field: &str, detail: String) -> PartError {
-    let pointer = if field.is_empty() {
-        format!("/{index}")
-    } else {
-        format!("/{index}/{field}")
-    };
-    PartError {
-        index,
-        pointer,
-        detail,
-    }
+    let pointer = if field.is_empty() { format!("/{index}") } else { format!("/{index}/{field}") };
+    PartError { index, pointer, detail }
 }
 
 /// An entry's fields; like portmantool's, their names are matched without regard to case.
@@ -150,14 +127,8 @@ struct Fields<'a>(&'a Map<String, Value>);
 impl Fields<'_> {
     fn get(&self, name: &str) -> Option<&Value> {
         let exact = self.0.get(name);
-        let alike = || {
-            self.0
-                .iter()
-                .find(|(key, _)| key.eq_ignore_ascii_case(name))
-        };
-        exact
-            .or_else(|| alike().map(|(_, value)| value))
-            .filter(|value| !value.is_null())
+        let alike = || self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        exact.or_else(|| alike().map(|(_, value)| value)).filter(|value| !value.is_null())
     }
 
     fn text(&self, name: &str) -> Result<Option<&str>, String> {
@@ -180,9 +151,8 @@ impl Fields<'_> {
 fn read_expectation(fields: &Fields<'_>) -> Result<Expectation, FieldErrors> {
     let mut errors = Vec::new();
     let selector = read_selector(fields).map_err(|e| errors.extend(e)).ok();
-    let state = fields.required("state", |text| {
-        text.parse::<PortState>().map_err(|e| e.to_string())
-    });
+    let state =
+        fields.required("state", |text| text.parse::<PortState>().map_err(|e| e.to_string()));
     let state = note(&mut errors, "state", state);
     let comment = fields.text("comment").and_then(|text| {
         let text = text.unwrap_or_default();
@@ -193,11 +163,9 @@ fn read_expectation(fields: &Fields<'_>) -> Result<Expectation, FieldErrors> {
     });
     let comment = note(&mut errors, "comment", comment);
     match (selector, state, comment) {
-        (Some(selector), Some(state), Some(comment)) => Ok(Expectation {
-            selector,
-            state,
-            comment,
-        }),
+        (Some(selector), Some(state), Some(comment)) => {
+            Ok(Expectation { selector, state, comment })
+        }
         _ => Err(errors),
     }
 }
@@ -206,9 +174,8 @@ fn read_selector(fields: &Fields<'_>) -> Result<Selector, FieldErrors> {
     let mut errors = Vec::new();
     let addrs = note(&mut errors, "address", fields.required("address", address));
     let ports = note(&mut errors, "port", ports(fields.get("port")));
-    let transport = fields.required("protocol", |t| {
-        t.parse::<Transport>().map_err(|e| e.to_string())
-    });
+    let transport =
+        fields.required("protocol", |t| t.parse::<Transport>().map_err(|e| e.to_string()));
     let transport = note(&mut errors, "protocol", transport);
     let site = fields.text("site").and_then(|text| {
         let site = text.map(|t| t.parse::<SiteName>().map_err(|e| e.to_string()));
@@ -216,12 +183,9 @@ fn read_selector(fields: &Fields<'_>) -> Result<Selector, FieldErrors> {
     });
     let site = note(&mut errors, "site", site);
     match (site, addrs, transport, ports) {
-        (Some(site), Some(addrs), Some(transport), Some(ports)) => Ok(Selector {
-            site,
-            addrs,
-            transport,
-            ports,
-        }),
+        (Some(site), Some(addrs), Some(transport), Some(ports)) => {
+            Ok(Selector { site, addrs, transport, ports })
+        }
         _ => Err(errors),
     }
 }
@@ -248,21 +212,15 @@ fn ports(value: Option<&Value>) -> Result<(u16, u16), String> {
     match value {
         None => Err("is missing".to_owned()),
         Some(Value::Number(number)) => {
-            let port = number
-                .as_u64()
-                .and_then(|n| u16::try_from(n).ok())
-                .filter(|n| *n > 0);
-            port.map(|p| (p, p))
-                .ok_or_else(|| format!("{number}; expected 1 to 65535"))
+            let port = number.as_u64().and_then(|n| u16::try_from(n).ok()).filter(|n| *n > 0);
+            port.map(|p| (p, p)).ok_or_else(|| format!("{number}; expected 1 to 65535"))
         }
         Some(Value::String(text)) => {
             let spec = PortSpec::parse(text, &|_| Vec::new()).map_err(|e| e.to_string())?;
             let one_range = spec.tcp.is_empty() && spec.udp.is_empty() && !text.contains(',');
             match spec.any.ranges() {
                 [range] if one_range => Ok(*range),
-                _ => Err(format!(
-                    "{text:?}; expected one port or one range, as in \"8000-8100\""
-                )),
+                _ => Err(format!("{text:?}; expected one port or one range, as in \"8000-8100\"")),
             }
         }
         Some(other) => Err(format!("{other}; expected a number, or a range as text")),

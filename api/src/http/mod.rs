@@ -83,30 +83,16 @@ impl App {
         settings: Settings,
     ) -> Self {
         let imports = Semaphore::new(IMPORTS_AT_ONCE);
-        Self {
-            store,
-            scheduler,
-            metrics,
-            clock,
-            limits,
-            settings: RwLock::new(settings),
-            imports,
-        }
+        Self { store, scheduler, metrics, clock, limits, settings: RwLock::new(settings), imports }
     }
 
     /// Replaces what a reload may change; requests that are being answered keep the old.
     pub fn set_settings(&self, settings: Settings) {
-        *self
-            .settings
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = settings;
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
     }
 
     fn settings(&self) -> Settings {
-        self.settings
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -156,16 +142,8 @@ where
     let lookup = routes::find(&method, path.as_str());
     let route = lookup.template();
     let outcome = match lookup {
-        Lookup::Found {
-            operation, params, ..
-        } => {
-            let head = Head {
-                operation,
-                params,
-                path: path.as_str(),
-                query: &query,
-                headers,
-            };
+        Lookup::Found { operation, params, .. } => {
+            let head = Head { operation, params, path: path.as_str(), query: &query, headers };
             head.answer(app, body).await
         }
         Lookup::Options { allow, .. } => options(&allow),
@@ -177,14 +155,7 @@ where
     };
     let response = outcome.unwrap_or_else(Problem::into_response);
     let code = response.status().as_u16();
-    app.metrics.http(
-        HttpLabels {
-            method: method_label(&method),
-            route,
-            code,
-        },
-        started.elapsed(),
-    );
+    app.metrics.http(HttpLabels { method: method_label(&method), route, code }, started.elapsed());
     let elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     tracing::debug!(method = ?method, path = ?path.as_str(), code, elapsed_us, "request");
     response
@@ -205,13 +176,11 @@ impl Head<'_> {
         B: Buf + Send,
     {
         let rules = app.settings().access;
-        rules
-            .check(&self.headers, self.operation.writes())
-            .map_err(|refusal| {
-                app.metrics.refused();
-                tracing::warn!(path = ?self.path, %refusal, "request refused");
-                refused(refusal)
-            })?;
+        rules.check(&self.headers, self.operation.writes()).map_err(|refusal| {
+            app.metrics.refused();
+            tracing::warn!(path = ?self.path, %refusal, "request refused");
+            refused(refusal)
+        })?;
         let query = Query::parse(self.query, self.operation.query)?;
         let limit = match self.operation.body {
             BodyKind::None => 0,
@@ -232,13 +201,7 @@ impl Head<'_> {
             }
         };
         let path = self.path.to_owned();
-        let request = Request {
-            params: self.params,
-            path,
-            query,
-            headers: self.headers,
-            body,
-        };
+        let request = Request { params: self.params, path, query, headers: self.headers, body };
         dispatch(app, self.operation.op, request).await
     }
 }
@@ -286,10 +249,7 @@ fn options(allow: &str) -> Result<WarpResponse, Problem> {
 
 fn method_label(method: &Method) -> &'static str {
     let known = ["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS", "PUT"];
-    known
-        .into_iter()
-        .find(|name| *name == method.as_str())
-        .unwrap_or("other")
+    known.into_iter().find(|name| *name == method.as_str()).unwrap_or("other")
 }
 
 fn no_content() -> WarpResponse {
@@ -319,7 +279,5 @@ fn json(value: &impl serde::Serialize) -> Result<WarpResponse, Problem> {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|e| Problem::internal(&e))?
+    tokio::task::spawn_blocking(work).await.map_err(|e| Problem::internal(&e))?
 }

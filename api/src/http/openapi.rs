@@ -69,10 +69,7 @@ fn params(route: &Route) -> Vec<Value> {
         .map(|name| {
             let (schema, description) = match name {
                 "name" => (json!({"type": "string"}), "The configured scan's name."),
-                "keep" => (
-                    json!({"type": "integer"}),
-                    "UNIX seconds: what is older may go.",
-                ),
+                "keep" => (json!({"type": "integer"}), "UNIX seconds: what is older may go."),
                 _ => (json!({"type": "integer"}), "A scan's id."),
             };
             json!({"name": name, "in": "path", "required": true, "schema": schema,
@@ -101,12 +98,7 @@ const fn doc(summary: &'static str, description: &'static str, answer: Answer) -
         Answer::Nothing => "204",
         _ => "200",
     };
-    Doc {
-        summary,
-        description,
-        status,
-        answer,
-    }
+    Doc { summary, description, status, answer }
 }
 
 fn doc_of(op: Op) -> Doc {
@@ -138,19 +130,11 @@ fn doc_of(op: Op) -> Doc {
             Answer::List("Current"),
         ),
         Op::Hosts => doc("The hosts that were ever seen", "", Answer::List("Host")),
-        Op::Transitions => doc(
-            "Changes of state, oldest first",
-            "",
-            Answer::List("Transition"),
-        ),
+        Op::Transitions => doc("Changes of state, oldest first", "", Answer::List("Transition")),
         Op::Expected => doc("The expected state", "", Answer::List("Expectation")),
         Op::Scans => doc("The stored scans, by id", "", Answer::List("Scan")),
         Op::Scan => doc("What a scan found", "", Answer::List("Found")),
-        Op::Schedule => doc(
-            "Where the configured scans stand",
-            "",
-            Answer::List("Scheduled"),
-        ),
+        Op::Schedule => doc("Where the configured scans stand", "", Answer::List("Scheduled")),
         other => doc_of_write(other),
     }
 }
@@ -218,16 +202,9 @@ fn describe(route: &Route, operation: &Operation) -> Value {
 }
 
 fn operation_id(route: &Route, operation: &Operation) -> String {
-    let words = route
-        .template
-        .split(['/', '.'])
-        .filter(|word| !word.is_empty());
+    let words = route.template.split(['/', '.']).filter(|word| !word.is_empty());
     let words: Vec<&str> = words.map(|w| w.trim_matches(['{', '}'])).collect();
-    format!(
-        "{}_{}",
-        operation.method.as_str().to_ascii_lowercase(),
-        words.join("_")
-    )
+    format!("{}_{}", operation.method.as_str().to_ascii_lowercase(), words.join("_"))
 }
 
 fn responses(doc: &Doc) -> Value {
@@ -255,35 +232,19 @@ fn responses(doc: &Doc) -> Value {
 
 fn parameter(name: &str) -> Value {
     let (schema, description) = match name {
-        "address" => (
-            json!({"type": "string"}),
-            "Addresses, CIDR blocks and ranges.",
-        ),
-        "port" => (
-            json!({"type": "string"}),
-            "Ports and ranges: 22,80,8000-8100.",
-        ),
+        "address" => (json!({"type": "string"}), "Addresses, CIDR blocks and ranges."),
+        "port" => (json!({"type": "string"}), "Ports and ranges: 22,80,8000-8100."),
         "protocol" => (reference("Protocol"), "Only this protocol."),
-        "state" => (
-            json!({"type": "string"}),
-            "States, with commas between them.",
-        ),
-        "site" => (
-            json!({"type": "string"}),
-            "The address space; default where one is written.",
-        ),
-        "strict" => (
-            json!({"type": "boolean"}),
-            "Whether any difference in state is a row.",
-        ),
+        "state" => (json!({"type": "string"}), "States, with commas between them."),
+        "site" => (json!({"type": "string"}), "The address space; default where one is written."),
+        "strict" => (json!({"type": "boolean"}), "Whether any difference in state is a row."),
         "limit" => (
             json!({"type": "integer", "minimum": 1, "maximum": super::query::ROWS_MAX}),
             "Most rows of the answer.",
         ),
-        "cursor" => (
-            json!({"type": "string"}),
-            "Where to go on, from the Link of the page before.",
-        ),
+        "cursor" => {
+            (json!({"type": "string"}), "Where to go on, from the Link of the page before.")
+        }
         "against" => (
             json!({"type": "string", "enum": ["expected", "current"], "default": "expected"}),
             "What the scan is compared with.",

@@ -24,11 +24,7 @@ impl Query {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for (name, value) in form_urlencoded::parse(raw.as_bytes()) {
             if !known.contains(&name.as_ref()) {
-                let known = if known.is_empty() {
-                    "none".to_owned()
-                } else {
-                    known.join(", ")
-                };
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
                 let detail = format!("unknown query parameter {name:?}; there are: {known}");
                 return Err(Problem::bad_request(detail));
             }
@@ -43,10 +39,7 @@ impl Query {
 
     /// The value of a parameter.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.pairs
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, value)| value.as_str())
+        self.pairs.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
     /// Whether nothing was asked for.
@@ -59,9 +52,7 @@ impl Query {
         let addrs = self.read("address", |text| {
             let spec: TargetSpec = text.parse().map_err(|e| format!("{e}"))?;
             match spec.names().first() {
-                Some(name) => Err(format!(
-                    "{name:?} is a name; expected an address or a block"
-                )),
+                Some(name) => Err(format!("{name:?} is a name; expected an address or a block")),
                 None => Ok(spec.addrs().clone()),
             }
         })?;
@@ -73,14 +64,11 @@ impl Query {
                 Err("use the parameter protocol rather than T: and U:".to_owned())
             }
         })?;
-        let transport = self.read("protocol", |text| {
-            text.parse::<Transport>().map_err(|e| e.to_string())
-        })?;
+        let transport =
+            self.read("protocol", |text| text.parse::<Transport>().map_err(|e| e.to_string()))?;
         let states = self.read("state", |text| {
             let states = text.split(',').map(str::parse::<PortState>);
-            states
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(|e| e.to_string())
+            states.collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())
         })?;
         Ok(Filter {
             site: self.site()?,
@@ -93,9 +81,7 @@ impl Query {
 
     /// The site that is asked for.
     pub(super) fn site(&self) -> Result<Option<SiteName>, Problem> {
-        self.read("site", |text| {
-            text.parse::<SiteName>().map_err(|e| e.to_string())
-        })
+        self.read("site", |text| text.parse::<SiteName>().map_err(|e| e.to_string()))
     }
 
     /// A switch: `true` or `false`; absent is false.
@@ -114,13 +100,9 @@ impl Query {
             let limit = text.parse().ok().filter(|n| (1..=ROWS_MAX).contains(n));
             limit.ok_or_else(|| format!("expected 1 to {ROWS_MAX}"))
         })?;
-        let cursor = self.read("cursor", |text| {
-            text.parse::<Cursor>().map_err(|e| e.to_string())
-        })?;
-        Ok(PageRequest {
-            limit: limit.unwrap_or(ROWS_MAX),
-            cursor,
-        })
+        let cursor =
+            self.read("cursor", |text| text.parse::<Cursor>().map_err(|e| e.to_string()))?;
+        Ok(PageRequest { limit: limit.unwrap_or(ROWS_MAX), cursor })
     }
 
     /// The same query with another cursor, as a `Link` to the next page (RFC 8288).
@@ -148,9 +130,7 @@ impl Query {
 mod tests {
     use super::*;
 
-    const KNOWN: &[&str] = &[
-        "address", "port", "protocol", "state", "site", "limit", "cursor",
-    ];
+    const KNOWN: &[&str] = &["address", "port", "protocol", "state", "site", "limit", "cursor"];
 
     fn query(raw: &str) -> Query {
         Query::parse(raw, KNOWN).unwrap()

@@ -23,9 +23,7 @@ pub(super) async fn metrics(app: &Arc<App>) -> Result<WarpResponse, Problem> {
             store_read_only: app.store.is_read_only(),
             config: &app.settings().metrics,
         };
-        app.metrics
-            .render(&snapshot)
-            .map_err(|e| Problem::internal(&e))
+        app.metrics.render(&snapshot).map_err(|e| Problem::internal(&e))
     })
     .await?;
     Ok(bytes(metrics::CONTENT_TYPE, text.into_bytes()))
@@ -58,10 +56,7 @@ pub(super) async fn info(app: &Arc<App>) -> Result<WarpResponse, Problem> {
     })
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "milliseconds of this era fit a double"
-)]
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of this era fit a double")]
 fn seconds(at: UnixTime) -> f64 {
     at.as_millis() as f64 / 1_000.0
 }
@@ -71,14 +66,7 @@ pub(super) async fn diff_expected(
     app: &Arc<App>,
     request: Request,
 ) -> Result<WarpResponse, Problem> {
-    diff(
-        app,
-        request,
-        Side::Expected,
-        Side::Current,
-        dto::Drift::from,
-    )
-    .await
+    diff(app, request, Side::Expected, Side::Current, dto::Drift::from).await
 }
 
 /// `GET /v1/diff/{id1}`.
@@ -99,14 +87,7 @@ pub(super) async fn diff_scan(app: &Arc<App>, request: Request) -> Result<WarpRe
 pub(super) async fn diff_scans(app: &Arc<App>, request: Request) -> Result<WarpResponse, Problem> {
     let from = scan_id("id1", request.param(0))?;
     let to = scan_id("id2", request.param(1))?;
-    diff(
-        app,
-        request,
-        Side::Scan(from),
-        Side::Scan(to),
-        dto::Change::from,
-    )
-    .await
+    diff(app, request, Side::Scan(from), Side::Scan(to), dto::Change::from).await
 }
 
 async fn diff<R: Serialize + Send + 'static>(
@@ -116,69 +97,48 @@ async fn diff<R: Serialize + Send + 'static>(
     to: Side,
     row: fn(DiffRow) -> R,
 ) -> Result<WarpResponse, Problem> {
-    let options = DiffOptions {
-        strict: request.query.flag("strict")?,
-    };
+    let options = DiffOptions { strict: request.query.flag("strict")? };
     let store = app.store.clone();
-    list(request, row, move |filter, page| {
-        known(store.diff(from, to, filter, &options, page)?)
-    })
-    .await
+    list(request, row, move |filter, page| known(store.diff(from, to, filter, &options, page)?))
+        .await
 }
 
 /// `GET /v1/expected`.
 pub(super) async fn expected(app: &Arc<App>, request: Request) -> Result<WarpResponse, Problem> {
     let store = app.store.clone();
-    list(request, dto::Expected::from, move |filter, page| {
-        Ok(store.expected(filter, page)?)
-    })
-    .await
+    list(request, dto::Expected::from, move |filter, page| Ok(store.expected(filter, page)?)).await
 }
 
 /// `GET /v1/current`.
 pub(super) async fn current(app: &Arc<App>, request: Request) -> Result<WarpResponse, Problem> {
     let store = app.store.clone();
-    list(request, dto::Current::from, move |filter, page| {
-        Ok(store.current(filter, page)?)
-    })
-    .await
+    list(request, dto::Current::from, move |filter, page| Ok(store.current(filter, page)?)).await
 }
 
 /// `GET /v1/hosts`.
 pub(super) async fn hosts(app: &Arc<App>, request: Request) -> Result<WarpResponse, Problem> {
     let store = app.store.clone();
-    list(request, dto::Host::from, move |filter, page| {
-        Ok(store.hosts(filter, page)?)
-    })
-    .await
+    list(request, dto::Host::from, move |filter, page| Ok(store.hosts(filter, page)?)).await
 }
 
 /// `GET /v1/transitions`.
 pub(super) async fn transitions(app: &Arc<App>, request: Request) -> Result<WarpResponse, Problem> {
     let store = app.store.clone();
-    list(request, dto::Turn::from, move |filter, page| {
-        Ok(store.transitions(filter, page)?)
-    })
-    .await
+    list(request, dto::Turn::from, move |filter, page| Ok(store.transitions(filter, page)?)).await
 }
 
 /// `GET /v1/scans`.
 pub(super) async fn scans(app: &Arc<App>, request: Request) -> Result<WarpResponse, Problem> {
     let store = app.store.clone();
-    list(request, dto::Scan::from, move |_, page| {
-        Ok(store.scans(page)?)
-    })
-    .await
+    list(request, dto::Scan::from, move |_, page| Ok(store.scans(page)?)).await
 }
 
 /// `GET /v1/scan/{id}`.
 pub(super) async fn scan(app: &Arc<App>, request: Request) -> Result<WarpResponse, Problem> {
     let id = scan_id("id", request.param(0))?;
     let store = app.store.clone();
-    list(request, dto::Found::from, move |filter, page| {
-        known(store.scan_states(id, filter, page)?)
-    })
-    .await
+    list(request, dto::Found::from, move |filter, page| known(store.scan_states(id, filter, page)?))
+        .await
 }
 
 /// Reads a page, turns its rows into JSON and links to the next.
@@ -211,10 +171,7 @@ fn known<T>(found: Option<T>) -> Result<T, Problem> {
 
 /// A scan's id in a path: a whole number.
 pub(super) fn scan_id(name: &str, text: &str) -> Result<ScanId, Problem> {
-    let problem = |_| {
-        Problem::bad_request(format!(
-            "{name}: {text:?} is no scan id; expected UNIX seconds"
-        ))
-    };
+    let problem =
+        |_| Problem::bad_request(format!("{name}: {text:?} is no scan id; expected UNIX seconds"));
     text.parse::<ScanId>().map_err(problem)
 }

@@ -47,21 +47,11 @@ pub(crate) struct Operation {
 
 impl Operation {
     const fn get(op: Op, query: &'static [&'static str]) -> Self {
-        Self {
-            method: Method::GET,
-            op,
-            query,
-            body: BodyKind::None,
-        }
+        Self { method: Method::GET, op, query, body: BodyKind::None }
     }
 
     const fn write(method: Method, op: Op, query: &'static [&'static str], body: BodyKind) -> Self {
-        Self {
-            method,
-            op,
-            query,
-            body,
-        }
+        Self { method, op, query, body }
     }
 
     /// Whether it changes anything.
@@ -78,65 +68,28 @@ pub(crate) struct Route {
 }
 
 /// The parameters of a list of endpoints.
-const LIST: &[&str] = &[
-    "address", "port", "protocol", "state", "site", "limit", "cursor",
-];
+const LIST: &[&str] = &["address", "port", "protocol", "state", "site", "limit", "cursor"];
 /// The same and how states compare.
-const DIFF: &[&str] = &[
-    "address", "port", "protocol", "state", "site", "strict", "limit", "cursor",
-];
-const DIFF_SCAN: &[&str] = &[
-    "address", "port", "protocol", "state", "site", "strict", "limit", "cursor", "against",
-];
+const DIFF: &[&str] =
+    &["address", "port", "protocol", "state", "site", "strict", "limit", "cursor"];
+const DIFF_SCAN: &[&str] =
+    &["address", "port", "protocol", "state", "site", "strict", "limit", "cursor", "against"];
 const HOSTS: &[&str] = &["address", "site", "limit", "cursor"];
 const DELETE: &[&str] = &["address", "port", "protocol", "state", "site"];
 
 /// Every route.
 pub(crate) static ROUTES: &[Route] = &[
-    Route {
-        template: "/health",
-        operations: &[Operation::get(Op::Health, &[])],
-    },
-    Route {
-        template: "/metrics",
-        operations: &[Operation::get(Op::Metrics, &[])],
-    },
-    Route {
-        template: "/openapi.json",
-        operations: &[Operation::get(Op::OpenApi, &[])],
-    },
-    Route {
-        template: "/v1/hello",
-        operations: &[Operation::get(Op::Hello, &[])],
-    },
-    Route {
-        template: "/v1/info",
-        operations: &[Operation::get(Op::Info, &[])],
-    },
-    Route {
-        template: "/v1/diff",
-        operations: &[Operation::get(Op::DiffExpected, DIFF)],
-    },
-    Route {
-        template: "/v1/diff/{id1}",
-        operations: &[Operation::get(Op::DiffScan, DIFF_SCAN)],
-    },
-    Route {
-        template: "/v1/diff/{id1}/{id2}",
-        operations: &[Operation::get(Op::DiffScans, DIFF)],
-    },
-    Route {
-        template: "/v1/current",
-        operations: &[Operation::get(Op::Current, LIST)],
-    },
-    Route {
-        template: "/v1/hosts",
-        operations: &[Operation::get(Op::Hosts, HOSTS)],
-    },
-    Route {
-        template: "/v1/transitions",
-        operations: &[Operation::get(Op::Transitions, LIST)],
-    },
+    Route { template: "/health", operations: &[Operation::get(Op::Health, &[])] },
+    Route { template: "/metrics", operations: &[Operation::get(Op::Metrics, &[])] },
+    Route { template: "/openapi.json", operations: &[Operation::get(Op::OpenApi, &[])] },
+    Route { template: "/v1/hello", operations: &[Operation::get(Op::Hello, &[])] },
+    Route { template: "/v1/info", operations: &[Operation::get(Op::Info, &[])] },
+    Route { template: "/v1/diff", operations: &[Operation::get(Op::DiffExpected, DIFF)] },
+    Route { template: "/v1/diff/{id1}", operations: &[Operation::get(Op::DiffScan, DIFF_SCAN)] },
+    Route { template: "/v1/diff/{id1}/{id2}", operations: &[Operation::get(Op::DiffScans, DIFF)] },
+    Route { template: "/v1/current", operations: &[Operation::get(Op::Current, LIST)] },
+    Route { template: "/v1/hosts", operations: &[Operation::get(Op::Hosts, HOSTS)] },
+    Route { template: "/v1/transitions", operations: &[Operation::get(Op::Transitions, LIST)] },
     Route {
         template: "/v1/expected",
         operations: &[
@@ -154,30 +107,14 @@ pub(crate) static ROUTES: &[Route] = &[
     },
     Route {
         template: "/v1/scans/{keep}",
-        operations: &[Operation::write(
-            Method::DELETE,
-            Op::Prune,
-            &[],
-            BodyKind::None,
-        )],
+        operations: &[Operation::write(Method::DELETE, Op::Prune, &[], BodyKind::None)],
     },
     Route {
         template: "/v1/scan",
-        operations: &[Operation::write(
-            Method::POST,
-            Op::PostScan,
-            &["site"],
-            BodyKind::Report,
-        )],
+        operations: &[Operation::write(Method::POST, Op::PostScan, &["site"], BodyKind::Report)],
     },
-    Route {
-        template: "/v1/scan/{id}",
-        operations: &[Operation::get(Op::Scan, LIST)],
-    },
-    Route {
-        template: "/v1/schedule",
-        operations: &[Operation::get(Op::Schedule, &[])],
-    },
+    Route { template: "/v1/scan/{id}", operations: &[Operation::get(Op::Scan, LIST)] },
+    Route { template: "/v1/schedule", operations: &[Operation::get(Op::Schedule, &[])] },
     Route {
         template: "/v1/run",
         operations: &[Operation::write(Method::POST, Op::Run, &[], BodyKind::None)],
@@ -190,23 +127,10 @@ pub(crate) static ROUTES: &[Route] = &[
 
 /// What a path and method lead to.
 pub(crate) enum Lookup {
-    Found {
-        template: &'static str,
-        operation: &'static Operation,
-        params: Vec<String>,
-    },
-    Options {
-        template: &'static str,
-        allow: String,
-    },
-    OtherMethods {
-        template: &'static str,
-        allow: String,
-    },
-    EmptyParam {
-        template: &'static str,
-        name: &'static str,
-    },
+    Found { template: &'static str, operation: &'static Operation, params: Vec<String> },
+    Options { template: &'static str, allow: String },
+    OtherMethods { template: &'static str, allow: String },
+    EmptyParam { template: &'static str, name: &'static str },
     Unknown,
 }
 
@@ -233,21 +157,10 @@ pub(crate) fn find(method: &Method, path: &str) -> Lookup {
         if let Some((name, _)) = params.iter().find(|(_, value)| value.is_empty()) {
             return Lookup::EmptyParam { template, name };
         }
-        let wanted = if *method == Method::HEAD {
-            &Method::GET
-        } else {
-            method
-        };
+        let wanted = if *method == Method::HEAD { &Method::GET } else { method };
         if let Some(operation) = route.operations.iter().find(|o| o.method == *wanted) {
-            let params = params
-                .into_iter()
-                .map(|(_, value)| value.to_owned())
-                .collect();
-            return Lookup::Found {
-                template,
-                operation,
-                params,
-            };
+            let params = params.into_iter().map(|(_, value)| value.to_owned()).collect();
+            return Lookup::Found { template, operation, params };
         }
         let allow = allow(route);
         return if *method == Method::OPTIONS {
@@ -263,11 +176,7 @@ fn allow(route: &Route) -> String {
     let mut allow = String::new();
     for operation in route.operations {
         allow.push_str(operation.method.as_str());
-        allow.push_str(if operation.method == Method::GET {
-            ", HEAD, "
-        } else {
-            ", "
-        });
+        allow.push_str(if operation.method == Method::GET { ", HEAD, " } else { ", " });
     }
     allow.push_str("OPTIONS");
     allow

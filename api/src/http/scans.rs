@@ -30,9 +30,7 @@ pub(super) async fn import(app: &Arc<App>, request: Request) -> Result<WarpRespo
     let id = blocking(move || post(&app, &request.body, site)).await?;
     let mut response = no_content();
     let location = HeaderValue::from_str(&format!("/v1/scan/{id}"));
-    response
-        .headers_mut()
-        .insert(LOCATION, location.map_err(|e| Problem::internal(&e))?);
+    response.headers_mut().insert(LOCATION, location.map_err(|e| Problem::internal(&e))?);
     Ok(response)
 }
 
@@ -54,16 +52,10 @@ fn post(app: &App, report: &[u8], site: SiteName) -> Result<ScanId, Problem> {
 /// `POST /v1/run` and `POST /v1/run/{name}`.
 pub(super) async fn run(app: &Arc<App>, request: Request) -> Result<WarpResponse, Problem> {
     let name = request.params.first().cloned();
-    let started = app
-        .scheduler
-        .run_now(name)
-        .await
-        .map_err(|error| match error {
-            RunNowError::Unknown(_) => Problem::not_found(error.to_string()),
-            RunNowError::Stopping => {
-                Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
-            }
-        })?;
+    let started = app.scheduler.run_now(name).await.map_err(|error| match error {
+        RunNowError::Unknown(_) => Problem::not_found(error.to_string()),
+        RunNowError::Stopping => Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+    })?;
     let runs = started.into_iter().map(dto::Run::from).collect();
     let mut response = json(&dto::RunsStarted { runs })?;
     *response.status_mut() = StatusCode::ACCEPTED;
@@ -85,10 +77,6 @@ pub(super) async fn prune(app: &Arc<App>, request: Request) -> Result<WarpRespon
     };
     let store = app.store.clone();
     let outcome = blocking(move || Ok(store.prune(keep)?)).await?;
-    tracing::info!(
-        scans = outcome.scans,
-        endpoints = outcome.endpoints,
-        "pruned"
-    );
+    tracing::info!(scans = outcome.scans, endpoints = outcome.endpoints, "pruned");
     Ok(no_content())
 }

@@ -71,19 +71,13 @@ fn pairs(labels: Vec<(&'static str, String)>) -> Vec<LabelPair> {
 }
 
 /// A count as Prometheus has numbers; exact up to 2^53.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "samples are doubles; counts this large are rates"
-)]
+#[expect(clippy::cast_precision_loss, reason = "samples are doubles; counts this large are rates")]
 pub(super) fn number(n: impl TryInto<u64>) -> f64 {
     n.try_into().unwrap_or(u64::MAX) as f64
 }
 
 /// Seconds since the epoch, with their fraction.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "milliseconds of this era fit a double"
-)]
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of this era fit a double")]
 pub(super) fn seconds(at: UnixTime) -> f64 {
     at.as_millis() as f64 / 1_000.0
 }

@@ -142,9 +142,7 @@ impl Metrics {
             scan_seconds: histogram(
                 "portolan_scan_duration_seconds",
                 "How long runs of scans took, confirmation included.",
-                &[
-                    0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0,
-                ],
+                &[0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0],
             )?,
             http_seconds: histogram(
                 "portolan_http_request_duration_seconds",
@@ -209,9 +207,7 @@ impl Metrics {
     /// [`MetricsError::Encode`], which is a bug.
     pub fn render(&self, snapshot: &Snapshot<'_>) -> Result<String, MetricsError> {
         let families = self.families(snapshot);
-        TextEncoder::new()
-            .encode_to_string(&families)
-            .map_err(MetricsError::Encode)
+        TextEncoder::new().encode_to_string(&families).map_err(MetricsError::Encode)
     }
 
     fn families(&self, snapshot: &Snapshot<'_>) -> Vec<MetricFamily> {
@@ -239,31 +235,16 @@ impl Metrics {
 }
 
 fn scans(all: &mut Families, own: &Counters, scans: &[ScanStatus]) {
-    let names: Vec<&str> = scans
-        .iter()
-        .map(|s| s.spec.name.as_str())
-        .take(LABEL_VALUES_MAX)
-        .collect();
-    let runs = names
-        .iter()
-        .flat_map(|name| RunResult::ALL.map(|result| (*name, result)));
+    let names: Vec<&str> =
+        scans.iter().map(|s| s.spec.name.as_str()).take(LABEL_VALUES_MAX).collect();
+    let runs = names.iter().flat_map(|name| RunResult::ALL.map(|result| (*name, result)));
     let help = "Runs of configured scans, by how they ended.";
     all.counter(
         "portolan_scans_total",
         help,
         runs.map(|(name, result)| {
-            let n = own
-                .runs
-                .get(&(name.to_owned(), result))
-                .copied()
-                .unwrap_or(0);
-            (
-                vec![
-                    ("scan", name.to_owned()),
-                    ("result", result.name().to_owned()),
-                ],
-                number(n),
-            )
+            let n = own.runs.get(&(name.to_owned(), result)).copied().unwrap_or(0);
+            (vec![("scan", name.to_owned()), ("result", result.name().to_owned())], number(n))
         }),
     );
     let help = "Share of the last run's endpoints that were asked.";
@@ -271,9 +252,7 @@ fn scans(all: &mut Families, own: &Counters, scans: &[ScanStatus]) {
         "portolan_scan_coverage_ratio",
         help,
         names.iter().filter_map(|name| {
-            own.coverage
-                .get(*name)
-                .map(|ratio| (vec![("scan", (*name).to_owned())], *ratio))
+            own.coverage.get(*name).map(|ratio| (vec![("scan", (*name).to_owned())], *ratio))
         }),
     );
     let active = scans.iter().filter(|s| s.running.is_some()).count();
@@ -283,17 +262,9 @@ fn scans(all: &mut Families, own: &Counters, scans: &[ScanStatus]) {
 
 fn packets(all: &mut Families, own: &Counters) {
     let help = "Probes that were sent.";
-    all.counter(
-        "portolan_probes_sent_total",
-        help,
-        [(vec![], number(own.probes_sent))],
-    );
+    all.counter("portolan_probes_sent_total", help, [(vec![], number(own.probes_sent))]);
     let help = "Valid answers to probes.";
-    all.counter(
-        "portolan_responses_total",
-        help,
-        [(vec![], number(own.responses))],
-    );
+    all.counter("portolan_responses_total", help, [(vec![], number(own.responses))]);
     let mut reasons: BTreeMap<&str, u64> = BTreeMap::from([("kernel", 0)]);
     for (reason, n) in own.dropped.iter().take(LABEL_VALUES_MAX) {
         reasons.insert(reason, *n);
@@ -302,9 +273,7 @@ fn packets(all: &mut Families, own: &Counters) {
     all.counter(
         "portolan_packets_dropped_total",
         help,
-        reasons
-            .into_iter()
-            .map(|(reason, n)| (vec![("reason", reason.to_owned())], number(n))),
+        reasons.into_iter().map(|(reason, n)| (vec![("reason", reason.to_owned())], number(n))),
     );
 }
 
@@ -317,18 +286,11 @@ fn requests(all: &mut Families, own: &Counters) {
             let code = labels.code.to_string();
             let method = labels.method.to_owned();
             let route = labels.route.to_owned();
-            (
-                vec![("method", method), ("route", route), ("code", code)],
-                number(*n),
-            )
+            (vec![("method", method), ("route", route), ("code", code)], number(*n))
         }),
     );
     let help = "Requests that were refused for who sent them.";
-    all.counter(
-        "portolan_auth_failures_total",
-        help,
-        [(vec![], number(own.refused))],
-    );
+    all.counter("portolan_auth_failures_total", help, [(vec![], number(own.refused))]);
     let mut imports: BTreeMap<(&str, bool), u64> = BTreeMap::new();
     for succeeded in [false, true] {
         imports.insert((Source::NmapXml.name(), succeeded), 0);
@@ -340,10 +302,7 @@ fn requests(all: &mut Families, own: &Counters) {
         help,
         imports.into_iter().map(|((format, ok), n)| {
             let result = if ok { "success" } else { "failed" };
-            (
-                vec![("format", format.to_owned()), ("result", result.to_owned())],
-                number(n),
-            )
+            (vec![("format", format.to_owned()), ("result", result.to_owned())], number(n))
         }),
     );
 }
@@ -351,33 +310,21 @@ fn requests(all: &mut Families, own: &Counters) {
 fn configuration(all: &mut Families, own: &Counters) {
     let help = "Whether the configuration could be read the last time.";
     let ok = if own.config_ok { 1.0 } else { 0.0 };
-    all.gauge(
-        "portolan_config_last_reload_successful",
-        help,
-        [(vec![], ok)],
-    );
+    all.gauge("portolan_config_last_reload_successful", help, [(vec![], ok)]);
     let help = "When the configuration was last read with success.";
     let at = family::seconds(own.config_at);
-    all.gauge(
-        "portolan_config_last_reload_success_timestamp_seconds",
-        help,
-        [(vec![], at)],
-    );
+    all.gauge("portolan_config_last_reload_success_timestamp_seconds", help, [(vec![], at)]);
     let help = "Series that were left out because a family has too many.";
     let mut dropped = BTreeMap::from([("portmantool_ports", 0), ("portolan_ports", 0)]);
     dropped.extend(&own.series_dropped);
     all.counter(
         "portolan_series_dropped_total",
         help,
-        dropped
-            .into_iter()
-            .map(|(name, n)| (vec![("family", name.to_owned())], number(n))),
+        dropped.into_iter().map(|(name, n)| (vec![("family", name.to_owned())], number(n))),
     );
     let help = "What runs: always 1.";
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let revision = option_env!("PORTOLAN_REVISION")
-        .unwrap_or("unknown")
-        .to_owned();
+    let revision = option_env!("PORTOLAN_REVISION").unwrap_or("unknown").to_owned();
     let labels = vec![("version", version), ("revision", revision)];
     all.gauge("portolan_build_info", help, [(labels, 1.0)]);
 }

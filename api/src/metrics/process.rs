@@ -12,48 +12,25 @@ const USER_HZ: f64 = 100.0;
 /// Adds the `process_*` families that this system can fill.
 pub(super) fn add(all: &mut Families, started_at: UnixTime) {
     let help = "When the daemon started.";
-    all.gauge(
-        "process_start_time_seconds",
-        help,
-        [(vec![], seconds(started_at))],
-    );
+    all.gauge("process_start_time_seconds", help, [(vec![], seconds(started_at))]);
     if let Some(bytes) = resident_bytes() {
         let help = "Memory that is resident.";
-        all.gauge(
-            "process_resident_memory_bytes",
-            help,
-            [(vec![], number(bytes))],
-        );
+        all.gauge("process_resident_memory_bytes", help, [(vec![], number(bytes))]);
     }
     if let Some(ticks) = cpu_ticks() {
         let help = "Processor time used, user and system.";
-        all.counter(
-            "process_cpu_seconds_total",
-            help,
-            [(vec![], number(ticks) / USER_HZ)],
-        );
+        all.counter("process_cpu_seconds_total", help, [(vec![], number(ticks) / USER_HZ)]);
     }
     if let Ok(descriptors) = fs::read_dir("/proc/self/fd") {
         let help = "Open file descriptors.";
-        all.gauge(
-            "process_open_fds",
-            help,
-            [(vec![], number(descriptors.count()))],
-        );
+        all.gauge("process_open_fds", help, [(vec![], number(descriptors.count()))]);
     }
 }
 
 fn resident_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim()
-        .strip_suffix("kB")?
-        .trim()
-        .parse::<u64>()
-        .ok()?
-        .checked_mul(1_024)
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1_024)
 }
 
 fn cpu_ticks() -> Option<u64> {

@@ -15,18 +15,12 @@ pub(super) fn add(all: &mut Families, snapshot: &Snapshot<'_>) -> Vec<(&'static 
     let mut dropped = ports(all, summary);
     deviations(all, summary);
     totals(all, snapshot);
-    let configured: BTreeSet<&str> = snapshot
-        .scans
-        .iter()
-        .map(|s| s.spec.name.as_str())
-        .take(LABEL_VALUES_MAX)
-        .collect();
+    let configured: BTreeSet<&str> =
+        snapshot.scans.iter().map(|s| s.spec.name.as_str()).take(LABEL_VALUES_MAX).collect();
     let help = "When the last complete run of the scan ended.";
     all.gauge("portolan_scan_last_success_timestamp_seconds", help, {
-        let known = summary
-            .last_success
-            .iter()
-            .filter(|(name, _)| configured.contains(name.as_str()));
+        let known =
+            summary.last_success.iter().filter(|(name, _)| configured.contains(name.as_str()));
         known.map(|(name, at)| (vec![("scan", name.clone())], seconds(*at)))
     });
     if snapshot.config.compat {
@@ -59,10 +53,7 @@ fn ports(all: &mut Families, summary: &Summary) -> Vec<(&'static str, u64)> {
     if left_out == 0 {
         vec![]
     } else {
-        vec![(
-            "portolan_ports",
-            u64::try_from(left_out).unwrap_or(u64::MAX),
-        )]
+        vec![("portolan_ports", u64::try_from(left_out).unwrap_or(u64::MAX))]
     }
 }
 
@@ -73,41 +64,19 @@ fn deviations(all: &mut Families, summary: &Summary) {
     all.gauge(
         "portolan_deviations",
         help,
-        kinds
-            .into_iter()
-            .map(|(kind, n)| (vec![("kind", kind.name().to_owned())], number(n))),
+        kinds.into_iter().map(|(kind, n)| (vec![("kind", kind.name().to_owned())], number(n))),
     );
 }
 
 fn totals(all: &mut Families, snapshot: &Snapshot<'_>) {
     let summary = &snapshot.summary;
     let mut one = |name: &str, help: &str, value: f64| all.gauge(name, help, [(vec![], value)]);
-    one(
-        "portolan_stored_scans",
-        "Scans in the store.",
-        number(summary.scans),
-    );
-    one(
-        "portolan_hosts",
-        "Hosts that were ever seen.",
-        number(summary.hosts),
-    );
-    one(
-        "portolan_expectations",
-        "Entries of the expected state.",
-        number(summary.expected),
-    );
-    one(
-        "portolan_store_size_bytes",
-        "The store's size on disk.",
-        number(snapshot.store_bytes),
-    );
+    one("portolan_stored_scans", "Scans in the store.", number(summary.scans));
+    one("portolan_hosts", "Hosts that were ever seen.", number(summary.hosts));
+    one("portolan_expectations", "Entries of the expected state.", number(summary.expected));
+    one("portolan_store_size_bytes", "The store's size on disk.", number(snapshot.store_bytes));
     let read_only = if snapshot.store_read_only { 1.0 } else { 0.0 };
-    one(
-        "portolan_store_read_only",
-        "Whether the store has stopped taking writes.",
-        read_only,
-    );
+    one("portolan_store_read_only", "Whether the store has stopped taking writes.", read_only);
 }
 
 /// portmantool's four families with its names, labels and meanings; hosts of the same address at
@@ -156,13 +125,7 @@ fn compat(all: &mut Families, summary: &Summary, hosts_max: usize) -> Option<(&'
         "portmantool_ports_rogue",
         help,
         rogue.into_iter().map(|((addr, transport), n)| {
-            (
-                vec![
-                    ("host", addr.to_string()),
-                    ("protocol", transport.to_string()),
-                ],
-                number(n),
-            )
+            (vec![("host", addr.to_string()), ("protocol", transport.to_string())], number(n))
         }),
     );
     let help = "Reports that could not be imported, ever.";

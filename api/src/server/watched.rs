@@ -23,11 +23,7 @@ pub(super) struct Busy(Arc<Activity>);
 impl Activity {
     pub(super) fn new() -> Arc<Self> {
         let start = Instant::now();
-        Arc::new(Self {
-            start,
-            last_ms: AtomicU64::new(0),
-            busy: AtomicUsize::new(0),
-        })
+        Arc::new(Self { start, last_ms: AtomicU64::new(0), busy: AtomicUsize::new(0) })
     }
 
     /// A request is being worked on from now on. Its body has a time limit of its own, and an

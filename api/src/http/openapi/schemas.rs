@@ -12,16 +12,10 @@ pub(super) fn all() -> Value {
     };
     add("Object", json!({"type": "object"}));
     add("Health", object(&[("status", json!({"const": "ok"}))]));
-    add(
-        "Protocol",
-        json!({"type": "string", "enum": ["tcp", "udp", "sctp", "ip"]}),
-    );
+    add("Protocol", json!({"type": "string", "enum": ["tcp", "udp", "sctp", "ip"]}));
     add("State", states(&[]));
     add("StateOrNone", states(&[""]));
-    add(
-        "Time",
-        json!({"type": ["string", "null"], "format": "date-time"}),
-    );
+    add("Time", json!({"type": ["string", "null"], "format": "date-time"}));
     add("Problem", problem());
     add("Info", info());
     add("Service", service());
@@ -39,10 +33,7 @@ pub(super) fn all() -> Value {
         ]),
     );
     add("Selector", selector(&[]));
-    add(
-        "Expectation",
-        selector(&[("state", reference("State")), ("comment", text())]),
-    );
+    add("Expectation", selector(&[("state", reference("State")), ("comment", text())]));
     add("Scan", scan());
     add("Runs", runs());
     add("Scheduled", scheduled());
@@ -84,10 +75,7 @@ fn states_of_endpoints(add: &mut impl FnMut(&str, Value)) {
             ("rtt_us", json!({"type": ["integer", "null"]})),
             ("at", reference("Time")),
             ("service", or_null("Service")),
-            (
-                "banner",
-                json!({"type": ["string", "null"], "description": "Escaped as ASCII."}),
-            ),
+            ("banner", json!({"type": ["string", "null"], "description": "Escaped as ASCII."})),
         ])),
     );
     add(
@@ -116,20 +104,15 @@ fn states_of_endpoints(add: &mut impl FnMut(&str, Value)) {
 /// An object whose every property is always there.
 fn object(properties: &[(&str, Value)]) -> Value {
     let names: Vec<&str> = properties.iter().map(|(name, _)| *name).collect();
-    let properties: Map<String, Value> = properties
-        .iter()
-        .map(|(name, schema)| ((*name).to_owned(), schema.clone()))
-        .collect();
+    let properties: Map<String, Value> =
+        properties.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
     json!({"type": "object", "required": names, "properties": properties})
 }
 
 fn with_endpoint<'a>(more: &[(&'a str, Value)]) -> Vec<(&'a str, Value)> {
     let mut all = vec![
         ("address", text()),
-        (
-            "port",
-            json!({"type": "integer", "minimum": 0, "maximum": 65_535}),
-        ),
+        ("port", json!({"type": "integer", "minimum": 0, "maximum": 65_535})),
         ("protocol", reference("Protocol")),
         ("site", text()),
     ];
@@ -182,11 +165,8 @@ fn selector(more: &[(&str, Value)]) -> Value {
         ("protocol", reference("Protocol")),
     ];
     all.extend_from_slice(more);
-    let required: Vec<&str> = all
-        .iter()
-        .map(|(name, _)| *name)
-        .filter(|n| *n != "comment")
-        .collect();
+    let required: Vec<&str> =
+        all.iter().map(|(name, _)| *name).filter(|n| *n != "comment").collect();
     all.push(("site", json!({"type": "string", "default": "default"})));
     let mut schema = object(&all);
     if let Some(object) = schema.as_object_mut() {
@@ -196,11 +176,7 @@ fn selector(more: &[(&str, Value)]) -> Value {
 }
 
 fn problem() -> Value {
-    let part = object(&[
-        ("index", integer()),
-        ("pointer", text()),
-        ("detail", text()),
-    ]);
+    let part = object(&[("index", integer()), ("pointer", text()), ("detail", text())]);
     json!({
         "type": "object",
         "description": "RFC 9457.",
@@ -265,10 +241,7 @@ fn runs() -> Value {
     let run = object(&[
         ("id", integer()),
         ("name", text()),
-        (
-            "started",
-            json!({"type": "boolean", "description": "False if it ran already."}),
-        ),
+        ("started", json!({"type": "boolean", "description": "False if it ran already."})),
     ]);
     object(&[("runs", json!({"type": "array", "items": run}))])
 }

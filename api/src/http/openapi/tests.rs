@@ -13,23 +13,13 @@ fn every_route_is_documented_and_nothing_else_is() {
                 continue;
             }
             documented.insert((method.to_uppercase(), path.clone()));
-            assert!(
-                !operation["summary"].as_str().unwrap().is_empty(),
-                "{method} {path}"
-            );
-            assert!(
-                operation["responses"]["default"].is_object(),
-                "{method} {path}"
-            );
+            assert!(!operation["summary"].as_str().unwrap().is_empty(), "{method} {path}");
+            assert!(operation["responses"]["default"].is_object(), "{method} {path}");
         }
     }
     let routed: BTreeSet<_> = ROUTES
         .iter()
-        .flat_map(|r| {
-            r.operations
-                .iter()
-                .map(|o| (o.method.to_string(), r.template.to_owned()))
-        })
+        .flat_map(|r| r.operations.iter().map(|o| (o.method.to_string(), r.template.to_owned())))
         .collect();
     assert_eq!(documented, routed);
     assert_eq!(ROUTES.len(), paths.len(), "a template is there twice");
@@ -38,16 +28,8 @@ fn every_route_is_documented_and_nothing_else_is() {
 #[test]
 fn every_parameter_is_described() {
     for route in ROUTES {
-        let in_path: BTreeSet<_> = params(route)
-            .iter()
-            .map(|p| p["name"].to_string())
-            .collect();
-        assert_eq!(
-            in_path.len(),
-            route.template.matches('{').count(),
-            "{}",
-            route.template
-        );
+        let in_path: BTreeSet<_> = params(route).iter().map(|p| p["name"].to_string()).collect();
+        assert_eq!(in_path.len(), route.template.matches('{').count(), "{}", route.template);
         for name in route.operations.iter().flat_map(|o| o.query) {
             assert_ne!(parameter(name)["description"], "", "{name}");
         }
