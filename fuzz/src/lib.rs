@@ -1,1 +1,36 @@
-//! Fuzz targets.
+//! Fuzz targets: one function of octets for everything that reads what others wrote.
+//!
+//! A target panics where the code under test breaks a promise, and returns otherwise.
+//! libFuzzer drives them from `libfuzzer/` (nightly, its own workspace); `tests/replay.rs` replays
+//! seeds and corpora on stable with every `cargo test`.
+
+#![forbid(unsafe_code)]
+
+/// The daemon's configuration.
+pub mod config;
+/// Frames from the wire.
+pub mod frames;
+/// Other programs' reports, and the store's own texts.
+pub mod reports;
+/// What people write on the command line.
+pub mod specs;
+/// Replies to UDP probes.
+pub mod udp;
+
+/// A target: its name, which is also that of its folders of seeds and corpus, and the function.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
+    ("config", config::toml),
+    ("cursor", reports::cursor),
+    ("frame", frames::parse_any),
+    ("masscan_json", reports::masscan_json),
+    ("masscan_list", reports::masscan_list),
+    ("neighbor", frames::neighbor),
+    ("nmap_xml", reports::nmap_xml),
+    ("port_spec", specs::ports),
+    ("receive", frames::receive),
+    ("target_spec", specs::targets),
+    ("udp_reply", udp::reply),
+];

@@ -37,9 +37,7 @@ fn parse(text: &str) -> Vec<u16> {
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.lines()
-        .filter_map(|line| line.split('#').next())
-        .flat_map(str::split_ascii_whitespace)
+    text.lines().filter_map(|line| line.split('#').next()).flat_map(str::split_ascii_whitespace)
 }
 
 #[cfg(test)]
@@ -50,10 +48,7 @@ mod tests {
 
     #[test]
     fn the_lists_are_exactly_as_long_as_they_say_and_repeat_nothing() {
-        let files = [
-            include_str!("../data/ports-tcp.txt"),
-            include_str!("../data/ports-udp.txt"),
-        ];
+        let files = [include_str!("../data/ports-tcp.txt"), include_str!("../data/ports-udp.txt")];
         for (text, list, len) in [(files[0], &*TCP, TCP_RANKED), (files[1], &*UDP, UDP_RANKED)] {
             assert_eq!(words(text).count(), len, "every word is a port");
             assert_eq!(list.len(), len);

@@ -9,11 +9,7 @@ use portolan_core::Transport;
 ///
 /// Case does not matter, and `-` and `_` are the same.
 pub fn lookup(name: &str) -> Vec<(Transport, u16)> {
-    SERVICES
-        .by_name
-        .get(normal(name).as_str())
-        .cloned()
-        .unwrap_or_default()
+    SERVICES.by_name.get(normal(name).as_str()).cloned().unwrap_or_default()
 }
 
 /// What usually listens at that port, by its customary name.
@@ -41,10 +37,7 @@ impl Services {
         let mut by_name: BTreeMap<String, Vec<(Transport, u16)>> = BTreeMap::new();
         let mut by_port = BTreeMap::new();
         for (name, transport, port) in all() {
-            by_name
-                .entry(normal(name))
-                .or_default()
-                .push((transport, port));
+            by_name.entry(normal(name)).or_default().push((transport, port));
             by_port.entry((transport, port)).or_insert(name);
         }
         Self { by_name, by_port }
@@ -70,20 +63,11 @@ mod tests {
     #[test]
     fn every_line_is_a_comment_or_a_row() {
         let mut seen = std::collections::BTreeSet::new();
-        for line in TEXT
-            .lines()
-            .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        {
+        for line in TEXT.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let parsed = row(line).expect(line);
             let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-            assert!(
-                parsed.0.starts_with(|c: char| c.is_ascii_lowercase()),
-                "{line}"
-            );
-            assert!(
-                parsed.0.chars().all(|c| letters(c) || "-_.+".contains(c)),
-                "{line}"
-            );
+            assert!(parsed.0.starts_with(|c: char| c.is_ascii_lowercase()), "{line}");
+            assert!(parsed.0.chars().all(|c| letters(c) || "-_.+".contains(c)), "{line}");
             assert!(parsed.2 != 0 && seen.insert(parsed), "{line}");
         }
         assert!(seen.len() > 2_000);
@@ -125,16 +109,8 @@ mod tests {
     fn most_ranked_ports_have_a_name() {
         for (transport, few) in [(Transport::Tcp, 150), (Transport::Udp, 10)] {
             let ports = top_ports(transport, usize::MAX);
-            let bare: Vec<_> = ports
-                .iter()
-                .filter(|p| name_of(transport, **p).is_none())
-                .collect();
-            assert!(
-                bare.len() < few,
-                "{} of {}: {bare:?}",
-                bare.len(),
-                ports.len()
-            );
+            let bare: Vec<_> = ports.iter().filter(|p| name_of(transport, **p).is_none()).collect();
+            assert!(bare.len() < few, "{} of {}: {bare:?}", bare.len(), ports.len());
         }
     }
 }

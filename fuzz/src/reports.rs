@@ -1,0 +1,64 @@
+//! Other programs' reports, and the store's own texts.
+
+use portolan_store::import::{self, Limits, ReportError};
+use portolan_store::{Cursor, ScanReport, SiteName};
+
+/// nmap's XML.
+///
+/// # Panics
+/// Where an error names a line that is not there, or a report contradicts itself.
+pub fn nmap_xml(data: &[u8]) {
+    check(data, import::nmap_xml(data, SiteName::default(), limits()));
+}
+
+/// masscan's JSON.
+///
+/// # Panics
+/// As [`nmap_xml`].
+pub fn masscan_json(data: &[u8]) {
+    check(data, import::masscan_json(data, SiteName::default(), limits()));
+}
+
+/// masscan's list.
+///
+/// # Panics
+/// As [`nmap_xml`].
+pub fn masscan_list(data: &[u8]) {
+    let _ = import::detect(data);
+    check(data, import::masscan_list(data, SiteName::default(), limits()));
+}
+
+/// A cursor's text: what is understood prints as it was, or as its equal.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn cursor(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    if let Ok(cursor) = text.parse::<Cursor>() {
+        assert_eq!(cursor.to_string().parse(), Ok(cursor));
+    }
+}
+
+/// Small bounds, so that the fuzzer meets them.
+fn limits() -> Limits {
+    Limits { total_bytes: 1 << 16, depth: 16, token_bytes: 1 << 12, ..Limits::default() }
+}
+
+fn check(data: &[u8], outcome: Result<ScanReport, ReportError>) {
+    match outcome {
+        Ok(report) => {
+            for state in &report.states {
+                assert!(
+                    report.state_of(&state.endpoint).is_some(),
+                    "{} has a state and was not covered",
+                    state.endpoint
+                );
+            }
+        }
+        Err(error) => {
+            let lines = data.split(|octet| *octet == b'\n').count();
+            let line = usize::try_from(error.line).unwrap_or(usize::MAX);
+            assert!((1..=lines + 1).contains(&line), "{error} of {lines}");
+        }
+    }
+}
