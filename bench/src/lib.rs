@@ -1,1 +1,3 @@
 //! Benchmarks, and the harness that compares with peers.
+
+#![forbid(unsafe_code)]

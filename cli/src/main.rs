@@ -1,5 +1,7 @@
 //! The `portolan` binary: reads the command line, runs one command, says how it went.
 
+#![forbid(unsafe_code)]
+
 /// What the command line may say.
 mod args;
 /// One file a command.

@@ -72,7 +72,8 @@ pub(crate) fn ring_version_3(socket: BorrowedFd<'_>) -> Result<(), SyscallError>
     set_int(socket, "PACKET_VERSION", libc::SOL_PACKET, libc::PACKET_VERSION, TPACKET_V3)
 }
 
-/// Asks for a send buffer of `octets`: beyond the system's limit where the caller may, else up to it.
+/// Asks for a send buffer of `octets`: beyond the system's limit where the caller may, else up to
+/// it.
 pub(crate) fn set_send_buffer(socket: &Socket, octets: i32) -> Result<(), SyscallError> {
     use std::os::fd::AsFd;
     let fd = socket.as_fd();
