@@ -1,5 +1,6 @@
 //! How far a scan is, on stderr, for people only.
 
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
@@ -78,7 +79,8 @@ fn words(progress: &Progress) -> String {
         #[expect(clippy::cast_precision_loss, reason = "an estimate for people to read")]
         let rest = (progress.planned - progress.done) as f64;
         let left = Duration::try_from_secs_f64(seconds / done * rest).unwrap_or(Duration::MAX);
-        text.push_str(&format!(", {} s left", left.as_secs()));
+        // Writing to a String can't fail.
+        let _ = write!(text, ", {} s left", left.as_secs());
     }
     text
 }

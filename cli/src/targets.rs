@@ -42,7 +42,8 @@ pub(crate) fn gather(
 ) -> Result<AddrSet, Failure> {
     let mut listed = Listed::default();
     for word in words {
-        listed.add(word.parse().map_err(|e| Failure::usage(format_args!("{flag}: {e}")))?);
+        let spec = word.parse().map_err(|e| Failure::usage(format_args!("{flag}: {e}")))?;
+        listed.add(&spec);
     }
     for file in files {
         read_file(file.as_ref(), &mut listed)?;
@@ -56,7 +57,7 @@ pub(crate) fn gather(
 /// A name that resolves to nothing.
 pub(crate) fn resolve(spec: &TargetSpec, rules: NameRules) -> Result<AddrSet, Failure> {
     let mut listed = Listed::default();
-    listed.add(spec.clone());
+    listed.add(spec);
     listed.resolve(rules)
 }
 
@@ -68,7 +69,7 @@ struct Listed {
 }
 
 impl Listed {
-    fn add(&mut self, spec: TargetSpec) {
+    fn add(&mut self, spec: &TargetSpec) {
         self.ranges.extend_from_slice(spec.addrs().ranges());
         self.names.extend_from_slice(spec.names());
     }
@@ -123,7 +124,7 @@ fn read_lines(
         let spec = line
             .parse()
             .map_err(|e: SpecError| Failure::usage(format_args!("{name}, line {number}, {e}")))?;
-        listed.add(spec);
+        listed.add(&spec);
     }
     Ok(())
 }

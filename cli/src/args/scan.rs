@@ -9,6 +9,7 @@ use portolan_core::MacAddr;
 
 /// The flags of `scan`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(override_usage = "portolan scan [OPTIONS] TARGET…")]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ScanArgs {

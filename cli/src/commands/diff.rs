@@ -57,8 +57,9 @@ fn side(word: &str) -> Result<Side, Failure> {
 }
 
 fn cells(row: &DiffRow) -> Vec<String> {
-    let state = |s: Option<portolan_core::PortState>| s.map_or("-".to_owned(), |s| s.to_string());
-    let scan = |s: Option<ScanId>| s.map_or("-".to_owned(), |s| s.to_string());
+    let state =
+        |s: Option<portolan_core::PortState>| s.map_or_else(|| "-".to_owned(), |s| s.to_string());
+    let scan = |s: Option<ScanId>| s.map_or_else(|| "-".to_owned(), |s| s.to_string());
     vec![
         row.site.to_string(),
         row.endpoint.addr.to_string(),

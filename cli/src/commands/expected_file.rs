@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use portolan_store::{Expectation, Selector};
+use portolan_store::{Expectation, Selector, SiteName};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -32,7 +32,7 @@ pub(super) fn write(mut entries: Vec<Expectation>) -> String {
     let mut text = HEAD.to_owned();
     for Expectation { selector, state, comment } in &entries {
         text.push_str("\n[[expected]]\n");
-        if selector.site != Default::default() {
+        if selector.site != SiteName::default() {
             let _ = writeln!(text, "site = \"{}\"", selector.site);
         }
         let _ = writeln!(text, "addr = \"{}\"", selector.addrs);
@@ -73,8 +73,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Entry>, String> {
 }
 
 fn line_of(text: &str, octet: usize) -> usize {
-    let before = text.as_bytes().get(..octet).unwrap_or_default();
-    before.iter().filter(|b| **b == b'\n').count() + 1
+    text.get(..octet).unwrap_or(text).matches('\n').count() + 1
 }
 
 #[derive(Deserialize)]
@@ -119,7 +118,7 @@ impl Raw {
             selector: Selector {
                 site: match self.site {
                     Some(site) => site.parse().map_err(|e| format!("{e}"))?,
-                    None => Default::default(),
+                    None => SiteName::default(),
                 },
                 addrs: one_range(&self.addr)?,
                 transport: self.proto.parse().map_err(|e| format!("{e}"))?,
@@ -158,7 +157,7 @@ comment = "a \"quoted\" line\nand \\ another"
         let mut again: Vec<Expectation> =
             read(&text).unwrap().into_iter().map(|e| e.expectation).collect();
         assert_eq!(write(again.clone()), text);
-        again.sort_by(|a, b| b.selector.addrs.span().cmp(&a.selector.addrs.span()));
+        again.sort_by_key(|e| std::cmp::Reverse(e.selector.addrs.span()));
         assert_eq!(again, entries);
     }
 

@@ -94,7 +94,10 @@ fn watch(store: &Store, dir: &Path, args: &ImportArgs, site: &SiteName) -> Resul
         return Ok(Exit::Done);
     }
     let (stop, stopped) = mpsc::channel();
-    signals::on_interrupt(move || drop(stop.send(())))?;
+    signals::on_interrupt(move || {
+        // The receiver is gone only once this command has ended.
+        let _ = stop.send(());
+    })?;
     loop {
         import_all(store, dir, args.format, site, SETTLED_AFTER)?;
         if stopped.recv_timeout(WATCH_INTERVAL).is_ok() {

@@ -80,7 +80,10 @@ fn load(args: &ServeArgs, log: &LogArgs) -> Result<DaemonConfig, Failure> {
         flags: &flags,
         names: &portolan_fingerprints::lookup,
     };
-    let name = args.config.as_ref().map_or("configuration".to_owned(), |p| p.display().to_string());
+    let name = args
+        .config
+        .as_ref()
+        .map_or_else(|| "configuration".to_owned(), |p| p.display().to_string());
     DaemonConfig::load(&sources).or_fail(Exit::Usage, name)
 }
 

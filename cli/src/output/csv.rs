@@ -27,7 +27,7 @@ impl Csv {
     fn row(&mut self, cells: &[String]) -> io::Result<()> {
         let mut line = ::csv::WriterBuilder::new().from_writer(Vec::new());
         line.write_record(cells).map_err(io::Error::other)?;
-        let line = line.into_inner().map_err(|e| e.into_error())?;
+        let line = line.into_inner().map_err(::csv::IntoInnerError::into_error)?;
         self.out.write_all(&line)
     }
 }

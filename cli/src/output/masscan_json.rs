@@ -31,11 +31,11 @@ impl MasscanJson {
 struct Record<'a> {
     ip: String,
     timestamp: String,
-    ports: [Port<'a>; 1],
+    ports: [PortObject<'a>; 1],
 }
 
 #[derive(Serialize)]
-struct Port<'a> {
+struct PortObject<'a> {
     port: u16,
     proto: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,7 +71,7 @@ impl ResultWriter for MasscanJson {
         let port = |status, reason, ttl, service| Record {
             ip: seen.endpoint.addr.to_string(),
             timestamp: seen.at.as_seconds().to_string(),
-            ports: [Port {
+            ports: [PortObject {
                 port: seen.endpoint.port,
                 proto: seen.endpoint.transport.name(),
                 status,

@@ -146,7 +146,9 @@ fn host_element(addr: IpAddr, host: &HostEntry, portrait: &Portrait<'_>) -> Stri
         for (state, kinds) in &portrait.summed {
             let count: usize = kinds.iter().map(|k| k.ports.len()).sum();
             let _ = write!(text, "<extraports state=\"{state}\" count=\"{count}\">");
-            kinds.iter().for_each(|kind| extra_reasons(&mut text, kind));
+            for kind in kinds {
+                extra_reasons(&mut text, kind);
+            }
             text.push_str("</extraports>\n");
         }
         for (&(transport, port), listed) in &portrait.listed {

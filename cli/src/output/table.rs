@@ -50,17 +50,14 @@ impl ResultWriter for Table {
         }
         let endpoint = seen.endpoint;
         let port = format!("{}/{}", endpoint.port, endpoint.transport);
-        let (service, info) = match &finding.service {
-            Some(service) => {
-                let parts = [&service.product, &service.version, &service.extra];
-                let words: Vec<&str> = parts.into_iter().filter_map(Option::as_deref).collect();
-                (service.name.clone(), words.join(" "))
-            }
+        let (service, info) = if let Some(service) = &finding.service {
+            let parts = [&service.product, &service.version, &service.extra];
+            let words: Vec<&str> = parts.into_iter().filter_map(Option::as_deref).collect();
+            (service.name.clone(), words.join(" "))
+        } else {
             // The registry's name for the port, which says nothing of who answers there.
-            None => {
-                let name = portolan_fingerprints::name_of(endpoint.transport, endpoint.port);
-                (name.map(|n| format!("({n})")).unwrap_or_default(), seen.reason.to_string())
-            }
+            let name = portolan_fingerprints::name_of(endpoint.transport, endpoint.port);
+            (name.map(|n| format!("({n})")).unwrap_or_default(), seen.reason.to_string())
         };
         let (service, info) = (escape::line(&service), escape::line(&info));
         let info = escape::cut(&info, escape::CELL_LEN_MAX);

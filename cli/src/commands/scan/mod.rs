@@ -39,7 +39,7 @@ pub(crate) fn run(args: &ScanArgs) -> Result<Exit, Failure> {
         None => request::from_flags(args)?,
     };
     if args.dry_run {
-        return dry_run(request, args.out.format);
+        return dry_run(&request, args.out.format);
     }
     let started = finding::now();
     let checkpoint = args.checkpoint.clone().or_else(|| args.resume.clone());
@@ -141,8 +141,8 @@ fn resumed(args: &ScanArgs, file: &Path) -> Result<Request, Failure> {
 }
 
 /// Lists what would be sent, one endpoint a line.
-fn dry_run(request: Request, format: Option<Format>) -> Result<Exit, Failure> {
-    let scan = run::plan(&request)?;
+fn dry_run(request: &Request, format: Option<Format>) -> Result<Exit, Failure> {
+    let scan = run::plan(request)?;
     let mut out = io::BufWriter::new(io::stdout());
     for endpoint in scan.endpoints() {
         if format == Some(Format::Ndjson) {

@@ -34,7 +34,7 @@ pub(crate) struct Request {
 /// The first flag that makes no sense, a target outside the scope, nothing left to scan.
 pub(crate) fn from_flags(args: &ScanArgs) -> Result<Request, Failure> {
     let kinds = kinds(args);
-    let (tcp, udp) = ports(args, &kinds)?;
+    let (tcp, udp) = ports(args, kinds)?;
     let (scope, addrs) = addrs(args)?;
     let targets = TargetSet::single(Block { addrs, tcp, udp });
     targets.len().map_err(Failure::usage)?;
@@ -112,7 +112,7 @@ pub(crate) fn within(scope: &Scope, named: &AddrSet) -> Result<AddrSet, Failure>
     Ok(addrs)
 }
 
-fn ports(args: &ScanArgs, kinds: &ScanKinds) -> Result<(PortSet, PortSet), Failure> {
+fn ports(args: &ScanArgs, kinds: ScanKinds) -> Result<(PortSet, PortSet), Failure> {
     let tcp = kinds.syn || kinds.connect;
     let without = match &args.exclude_ports {
         None => (PortSet::new(), PortSet::new()),
