@@ -8,8 +8,6 @@ mod args;
 mod commands;
 /// The two streams that people read.
 mod console;
-/// The engine.
-mod engine;
 /// How a run ends.
 mod exit;
 /// What is written about one endpoint.

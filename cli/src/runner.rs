@@ -8,9 +8,9 @@ use portolan_store::ScanReport;
 
 use crate::commands::scan::request::{Request, default_ports, within};
 use crate::commands::scan::run;
-use crate::engine::{Cancel, ScanKinds, ScanOptions};
 use crate::exit::Failure;
 use crate::targets::{self, NameRules};
+use portolan_net::{Cancel, ScanKinds, ScanOptions};
 
 /// Scans with the packets of this host.
 #[derive(Debug, Clone, Copy)]

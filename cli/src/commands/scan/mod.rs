@@ -16,13 +16,13 @@ use portolan_store::{ScanReport, SiteName, Store};
 
 use crate::args::ScanArgs;
 use crate::args::scan::Format;
-use crate::engine::{Cancel, Checkpoint, ScanOutcome};
 use crate::exit::{Exit, Failure, OrFail as _};
 use crate::finding::{self, Finding};
 use crate::ledger::Ledger;
 use crate::output::{End, Header, Outputs};
 use crate::progress::Bar;
 use crate::{console, report, signals, store};
+use portolan_net::{Cancel, Checkpoint, ScanOutcome};
 use request::Request;
 
 /// Scans.

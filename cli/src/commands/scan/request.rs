@@ -4,13 +4,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use portolan_core::Transport;
+use portolan_core::permutation::Shard;
 use portolan_core::target::{AddrSet, Block, PortSet, PortSpec, Scope, TargetSet};
 
 use crate::args::ScanArgs;
 use crate::console;
-use crate::engine::{Checkpoint, ScanKinds, ScanOptions, Shard};
 use crate::exit::{Exit, Failure};
 use crate::targets::{self, NameRules};
+use portolan_net::{Checkpoint, ScanKinds, ScanOptions};
 
 /// Ports that are scanned where nobody names any.
 const TCP_PORTS_DEFAULT: usize = 1_000;

@@ -7,11 +7,13 @@ use portolan_core::ScanEvent;
 use portolan_store::{ScanReport, SiteName};
 
 use super::request::Request;
-use crate::engine::{Cancel, Scan, ScanError, ScanOptions, ScanOutcome, ScanPlanError};
 use crate::exit::{Exit, Failure};
 use crate::finding::{self, Finding};
 use crate::ledger::Ledger;
 use crate::report;
+use portolan_net::{
+    Cancel, PrepareError, Scan, ScanError, ScanOptions, ScanOutcome, ScanPlanError,
+};
 
 /// Events that may wait for a slow output before the engine does: some 20 MB.
 const EVENTS_WAITING_MAX: usize = 1 << 18;
@@ -27,7 +29,7 @@ pub(crate) fn plan(request: &Request) -> Result<Scan, Failure> {
 /// How to ask again what seems to have gone: as before, unhurried, whole.
 pub(crate) fn confirmation(options: &ScanOptions) -> ScanOptions {
     ScanOptions {
-        shard: crate::engine::Shard::default(),
+        shard: portolan_core::permutation::Shard::default(),
         seed: None,
         checkpoint: None,
         resume: None,
@@ -112,5 +114,9 @@ fn plan_failure(error: ScanPlanError) -> Failure {
 }
 
 fn scan_failure(error: ScanError) -> Failure {
-    Failure::new(Exit::Io, error)
+    let exit = match &error {
+        ScanError::Prepare(PrepareError::NoInterface { .. }) => Exit::Usage,
+        _ => Exit::Io,
+    };
+    Failure::new(exit, error)
 }
