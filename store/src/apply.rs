@@ -116,10 +116,7 @@ impl<'a> Apply<'a> {
             groups.entry(host).or_default().states.push(state);
         }
         for closed in &self.report.closed {
-            groups
-                .entry((closed.addr, closed.transport))
-                .or_default()
-                .closed = Some(closed);
+            groups.entry((closed.addr, closed.transport)).or_default().closed = Some(closed);
         }
         for host in &self.report.hosts {
             for transport in [Transport::Tcp, Transport::Udp] {
@@ -193,32 +190,20 @@ impl<'a> Apply<'a> {
         }
         for window in dirty {
             if let Some(rows) = windows.get(&window) {
-                self.transitions
-                    .extend(self.fresh.remove(&window).unwrap_or_default());
-                self.out
-                    .put(key::window(self.site, addr, transport, window), rows)?;
+                self.transitions.extend(self.fresh.remove(&window).unwrap_or_default());
+                self.out.put(key::window(self.site, addr, transport, window), rows)?;
                 self.part()?;
             }
         }
-        let listed = Listed {
-            asked,
-            closed,
-            explicit,
-        };
+        let listed = Listed { asked, closed, explicit };
         self.quiet(quiet_key, quiet, &listed, transport)
     }
 
     /// The rows of one host and transport by window.
     fn windows(&self, host: HostTransport) -> Result<BTreeMap<u16, Vec<CurrentRec>>, StoreError> {
-        let place = Key::new(key::WINDOW)
-            .u32(self.site)
-            .addr(host.0)
-            .transport(host.1);
+        let place = Key::new(key::WINDOW).u32(self.site).addr(host.0).transport(host.1);
         let mut windows = BTreeMap::new();
-        for pair in self
-            .inner
-            .range::<Vec<CurrentRec>>(&place.clone().done(), &place.end())
-        {
+        for pair in self.inner.range::<Vec<CurrentRec>>(&place.clone().done(), &place.end()) {
             let rows = pair?.1;
             if let Some(first) = rows.first() {
                 windows.insert(first.port >> 6, rows);
@@ -236,13 +221,8 @@ impl<'a> Apply<'a> {
         asked: &PortBits,
         closed: &PortBits,
     ) -> bool {
-        let found = group
-            .states
-            .binary_search_by_key(&row.port, |s| s.endpoint.port);
-        let explicit = found
-            .ok()
-            .and_then(|index| group.states.get(index))
-            .copied();
+        let found = group.states.binary_search_by_key(&row.port, |s| s.endpoint.port);
+        let explicit = found.ok().and_then(|index| group.states.get(index)).copied();
         if row.scan > self.id.as_i64() || (explicit.is_some() && !asked.contains(row.port)) {
             // A later scan has asked; this one can only have seen it earlier.
             let earlier = explicit.is_some_and(|state| state.at.as_millis() < row.first_ms);
@@ -254,11 +234,8 @@ impl<'a> Apply<'a> {
         if !asked.contains(row.port) || row.scan == self.id.as_i64() {
             return false;
         }
-        let listed = if closed.contains(row.port) {
-            PortState::Closed
-        } else {
-            silent_state(host.1)
-        };
+        let listed =
+            if closed.contains(row.port) { PortState::Closed } else { silent_state(host.1) };
         let seen = explicit.map_or_else(
             || Seen {
                 state: listed,
@@ -266,71 +243,49 @@ impl<'a> Apply<'a> {
                 at: self.report.finished_at,
                 explicit: None,
             },
-            |s| Seen {
-                state: s.state,
-                reason: s.reason,
-                at: s.at,
-                explicit: Some(s),
-            },
+            |s| Seen { state: s.state, reason: s.reason, at: s.at, explicit: Some(s) },
         );
         let from = row.state.0;
         update(row, &seen, self.id);
         if from != seen.state {
             row.since_ms = seen.at.as_millis();
-            self.fresh
-                .entry(row.port >> 6)
-                .or_default()
-                .push(TransitionRec {
-                    addr: host.0,
-                    transport: Code(host.1),
-                    port: row.port,
-                    at_ms: seen.at.as_millis(),
-                    from: Some(Code(from)),
-                    to: Code(seen.state),
-                });
+            self.fresh.entry(row.port >> 6).or_default().push(TransitionRec {
+                addr: host.0,
+                transport: Code(host.1),
+                port: row.port,
+                at_ms: seen.at.as_millis(),
+                from: Some(Code(from)),
+                to: Code(seen.state),
+            });
         }
         true
     }
 
     /// An endpoint that gets its first row.
     fn appeared(&mut self, state: &EndpointState, quiet: Option<&QuietRec>) -> CurrentRec {
-        let Endpoint {
-            addr,
-            transport,
-            port,
-        } = state.endpoint;
+        let Endpoint { addr, transport, port } = state.endpoint;
         let from = quiet.and_then(|quiet| listed_state(quiet, transport, port));
         let at_ms = state.at.as_millis();
         if state.state == PortState::Open {
-            self.fresh
-                .entry(port >> 6)
-                .or_default()
-                .push(TransitionRec {
-                    addr,
-                    transport: Code(transport),
-                    port,
-                    at_ms,
-                    from: from.map(Code),
-                    to: Code(state.state),
-                });
+            self.fresh.entry(port >> 6).or_default().push(TransitionRec {
+                addr,
+                transport: Code(transport),
+                port,
+                at_ms,
+                from: from.map(Code),
+                to: Code(state.state),
+            });
         }
-        let same = quiet
-            .filter(|_| from == Some(state.state))
-            .map(|quiet| quiet.first_ms);
+        let same = quiet.filter(|_| from == Some(state.state)).map(|quiet| quiet.first_ms);
         CurrentRec {
             port,
             state: Code(state.state),
             reason: Code(state.reason),
-            first_ms: quiet
-                .filter(|_| from.is_some())
-                .map_or(at_ms, |q| q.first_ms),
+            first_ms: quiet.filter(|_| from.is_some()).map_or(at_ms, |q| q.first_ms),
             last_ms: at_ms,
             since_ms: same.unwrap_or(at_ms),
             scan: self.id.as_i64(),
-            service: state
-                .service
-                .as_ref()
-                .map(|s| service_rec(s, SERVICE_TEXT, SERVICE_CPES)),
+            service: state.service.as_ref().map(|s| service_rec(s, SERVICE_TEXT, SERVICE_CPES)),
         }
     }
 
@@ -368,16 +323,11 @@ impl<'a> Apply<'a> {
             closed: Ports(closed.to_set()),
             silent: Ports(silent.to_set()),
         });
-        rec.layers
-            .retain(|l| !(l.closed.0.is_empty() && l.silent.0.is_empty()));
+        rec.layers.retain(|l| !(l.closed.0.is_empty() && l.silent.0.is_empty()));
         rec.layers.sort_by_key(|l| l.scan);
         fold_layers(&mut rec.layers);
         let at_ms = self.report.finished_at.as_millis();
-        rec.first_ms = if existed {
-            rec.first_ms.min(at_ms)
-        } else {
-            at_ms
-        };
+        rec.first_ms = if existed { rec.first_ms.min(at_ms) } else { at_ms };
         if !rec.layers.is_empty() {
             self.out.put(place, &rec)?;
         } else if existed {
@@ -390,11 +340,7 @@ impl<'a> Apply<'a> {
     fn sightings(&self) -> BTreeMap<IpAddr, Sighting> {
         let mut all: BTreeMap<IpAddr, Sighting> = BTreeMap::new();
         let mut see = |addr: IpAddr, at: UnixTime, mac: Option<MacAddr>| {
-            let sighting = all.entry(addr).or_insert(Sighting {
-                mac,
-                first: at,
-                last: at,
-            });
+            let sighting = all.entry(addr).or_insert(Sighting { mac, first: at, last: at });
             sighting.mac = mac.or(sighting.mac);
             sighting.first = sighting.first.min(at);
             sighting.last = sighting.last.max(at);
@@ -419,14 +365,8 @@ impl<'a> Apply<'a> {
         let old_mac = before.as_ref().and_then(|host| host.mac);
         let new_mac = sighting.mac.map(Mac);
         let rec = HostRec {
-            mac: if newest {
-                new_mac.or(old_mac)
-            } else {
-                old_mac.or(new_mac)
-            },
-            first_ms: before
-                .as_ref()
-                .map_or(first, |host| host.first_ms.min(first)),
+            mac: if newest { new_mac.or(old_mac) } else { old_mac.or(new_mac) },
+            first_ms: before.as_ref().map_or(first, |host| host.first_ms.min(first)),
             last_ms: before.as_ref().map_or(last, |host| host.last_ms.max(last)),
         };
         self.out.put(place, &rec)?;
@@ -449,10 +389,7 @@ impl<'a> Apply<'a> {
             let Some(last) = chunk.last().map(transition_endpoint) else {
                 continue;
             };
-            let place = Key::new(key::TRANSITIONS)
-                .scan(self.id)
-                .u32(self.site)
-                .endpoint(&last);
+            let place = Key::new(key::TRANSITIONS).scan(self.id).u32(self.site).endpoint(&last);
             self.out.put(place.done(), &chunk.to_vec())?;
         }
         Ok(())
@@ -504,10 +441,7 @@ fn answered(state: &EndpointState) -> bool {
             | Reason::AdminProhibited
             | Reason::TimeExceeded
     ) && (state.reason != Reason::Imported
-        || matches!(
-            state.state,
-            PortState::Open | PortState::Closed | PortState::Unfiltered
-        ))
+        || matches!(state.state, PortState::Open | PortState::Closed | PortState::Unfiltered))
 }
 
 /// The state of a port that is only listed.
@@ -516,11 +450,7 @@ pub(crate) fn listed_state(quiet: &QuietRec, transport: Transport, port: u16) ->
         if layer.closed.0.contains(port) {
             Some(PortState::Closed)
         } else {
-            layer
-                .silent
-                .0
-                .contains(port)
-                .then(|| silent_state(transport))
+            layer.silent.0.contains(port).then(|| silent_state(transport))
         }
     })
 }

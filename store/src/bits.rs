@@ -37,9 +37,7 @@ impl PortBits {
     }
 
     pub(crate) fn contains(&self, port: u16) -> bool {
-        self.0
-            .get(usize::from(port >> 6))
-            .is_some_and(|word| word & (1 << (port & 63)) != 0)
+        self.0.get(usize::from(port >> 6)).is_some_and(|word| word & (1 << (port & 63)) != 0)
     }
 
     pub(crate) fn or(&mut self, other: &Self) {
@@ -100,10 +98,7 @@ mod tests {
 
     fn ports() -> impl Strategy<Value = PortSet> {
         prop::collection::vec((any::<u16>(), 0..300_u16), 0..8).prop_map(|ranges| {
-            ranges
-                .into_iter()
-                .map(|(first, len)| (first, first.saturating_add(len)))
-                .collect()
+            ranges.into_iter().map(|(first, len)| (first, first.saturating_add(len))).collect()
         })
     }
 

@@ -18,10 +18,7 @@ pub(crate) fn seal<T: Serialize>(key: &[u8], record: &T) -> Result<Vec<u8>, Stor
         .map_err(|e| StoreError::corrupt(format!("a record can't be written: {e}")))?;
     let len = body.len() + HEAD_LEN;
     if len > MAX_VALUE_LEN {
-        return Err(StoreError::TooLarge {
-            what: "a record",
-            len,
-        });
+        return Err(StoreError::TooLarge { what: "a record", len });
     }
     Ok(envelope(key, &body))
 }
@@ -38,9 +35,7 @@ pub(crate) fn envelope(key: &[u8], body: &[u8]) -> Vec<u8> {
 /// The record in `value` under `key`.
 pub(crate) fn unseal<T: DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<T, StoreError> {
     let bad = |what: &str| StoreError::corrupt(format!("{what} under key {}", hex(key)));
-    let (head, body) = value
-        .split_at_checked(HEAD_LEN)
-        .ok_or_else(|| bad("a value too short"))?;
+    let (head, body) = value.split_at_checked(HEAD_LEN).ok_or_else(|| bad("a value too short"))?;
     let [version, crc @ ..] = head else {
         return Err(bad("a value too short"));
     };
@@ -52,11 +47,7 @@ pub(crate) fn unseal<T: DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<T,
     }
     let (record, rest) =
         postcard::take_from_bytes(body).map_err(|_| bad("a record that makes no sense"))?;
-    if rest.is_empty() {
-        Ok(record)
-    } else {
-        Err(bad("a record with a tail"))
-    }
+    if rest.is_empty() { Ok(record) } else { Err(bad("a record with a tail")) }
 }
 
 fn checksum(key: &[u8], body: &[u8]) -> u32 {
@@ -84,10 +75,7 @@ mod tests {
     #[test]
     fn one_wrong_bit_anywhere_is_found_out() {
         let value = seal(b"key", &(7_u32, "text".to_owned())).unwrap();
-        assert_eq!(
-            unseal::<(u32, String)>(b"key", &value).unwrap(),
-            (7, "text".to_owned())
-        );
+        assert_eq!(unseal::<(u32, String)>(b"key", &value).unwrap(), (7, "text".to_owned()));
         assert!(unseal::<(u32, String)>(b"kez", &value).is_err());
         for bit in 0..value.len() * 8 {
             let mut bad = value.clone();

@@ -39,24 +39,16 @@ pub(crate) fn commit(inner: &Inner, report: &ScanReport) -> Result<ScanId, Store
     let newer = newer_coverages(inner, site, id)?;
     inner.publish(|| {
         let mut writer = Writer::new(inner);
-        writer.put(
-            scan_rows::header_key(id),
-            &scan_rows::scan_rec(site, &report),
-        )?;
+        writer.put(scan_rows::header_key(id), &scan_rows::scan_rec(site, &report))?;
         writer.put(intent_key(), &IntentRec::Apply(id.as_i64()))?;
         writer.delete(mark_key(id));
         if let Some(name) = report.name.as_deref().filter(|_| report.complete) {
             let name = scan_rows::cut(name, 255);
-            let place = Key::new(key::INFO)
-                .bytes(LAST_SUCCESS)
-                .bytes(name.as_bytes())
-                .done();
+            let place = Key::new(key::INFO).bytes(LAST_SUCCESS).bytes(name.as_bytes()).done();
             writer.put(place, &report.finished_at.as_millis().to_string())?;
         }
         if !writer.flush_if_absent(Some(scan_rows::header_key(id)))? {
-            return Err(StoreError::corrupt(format!(
-                "scan {id} was committed by someone else"
-            )));
+            return Err(StoreError::corrupt(format!("scan {id} was committed by someone else")));
         }
         apply(inner, site, id, &report, &newer)
     })?;
@@ -126,17 +118,13 @@ fn prepared(report: &ScanReport) -> ScanReport {
 fn free_id(inner: &Inner, start: i64) -> Result<ScanId, StoreError> {
     let prefix = Key::new(key::SCAN);
     let mut id = start;
-    for taken in inner.keys(
-        &prefix.clone().scan(ScanId::new(start)).done(),
-        &prefix.end(),
-    ) {
+    for taken in inner.keys(&prefix.clone().scan(ScanId::new(start)).done(), &prefix.end()) {
         if scan_rows::id_of(&taken?)?.as_i64() != id {
             break;
         }
-        id = id.checked_add(1).ok_or(StoreError::TooLarge {
-            what: "the scan's start",
-            len: usize::MAX,
-        })?;
+        id = id
+            .checked_add(1)
+            .ok_or(StoreError::TooLarge { what: "the scan's start", len: usize::MAX })?;
     }
     Ok(ScanId::new(id))
 }

@@ -21,11 +21,7 @@ use crate::scan_rows;
 enum Source {
     Expected(Arc<ExpectedIndex>),
     Current,
-    Scan {
-        id: ScanId,
-        head: ScanRec,
-        coverage: TargetSet,
-    },
+    Scan { id: ScanId, head: ScanRec, coverage: TargetSet },
 }
 
 /// What a side says of an endpoint.
@@ -57,25 +53,13 @@ pub(crate) fn compare(
         return Ok(false);
     };
     let mut walked = filter.clone();
-    walked.states = if options.strict {
-        Vec::new()
-    } else {
-        vec![PortState::Open]
-    };
+    walked.states = if options.strict { Vec::new() } else { vec![PortState::Open] };
     for (site, name) in inner.sites_for(filter.site.as_ref()) {
         if after.is_some_and(|(last, _)| site < last) || !left.has(site) || !right.has(site) {
             continue;
         }
-        let after = after
-            .filter(|(last, _)| site == *last)
-            .map(|(_, endpoint)| endpoint);
-        let place = Place {
-            inner,
-            site,
-            name: &name,
-            filter: &walked,
-            after,
-        };
+        let after = after.filter(|(last, _)| site == *last).map(|(_, endpoint)| endpoint);
+        let place = Place { inner, site, name: &name, filter: &walked, after };
         if !walk(&place, (&left, &right), sides, filter, options, row)? {
             break;
         }
@@ -119,11 +103,7 @@ fn walk(
         if !filter.states.is_empty() && !states.iter().flatten().any(|s| filter.admits_state(*s)) {
             continue;
         }
-        let comment = if sides.0 == Side::Expected {
-            from.comment
-        } else {
-            to.comment
-        };
+        let comment = if sides.0 == Side::Expected { from.comment } else { to.comment };
         let diff = DiffRow {
             site: place.name.clone(),
             endpoint,
@@ -170,11 +150,7 @@ fn source(inner: &Inner, side: Side) -> Result<Option<Source>, StoreError> {
             let Some(head) = scan_rows::header(inner, id)? else {
                 return Ok(None);
             };
-            Source::Scan {
-                id,
-                head,
-                coverage: scan_rows::coverage(inner, id)?,
-            }
+            Source::Scan { id, head, coverage: scan_rows::coverage(inner, id)? }
         }
     }))
 }
@@ -211,14 +187,7 @@ impl Source {
                 Box::new(rows.map(|row| {
                     let row = row?;
                     let (state, scan) = (Some(row.state), Some(row.scan));
-                    Ok((
-                        row.endpoint,
-                        Look {
-                            state,
-                            scan,
-                            ..Look::default()
-                        },
-                    ))
+                    Ok((row.endpoint, Look { state, scan, ..Look::default() }))
                 }))
             }
             Self::Scan { id, head, .. } => {
@@ -231,11 +200,7 @@ impl Source {
                 let scan = Some(*id);
                 Box::new(wanted.map(move |state| {
                     let state = state?;
-                    let look = Look {
-                        state: Some(state.state),
-                        scan,
-                        ..Look::default()
-                    };
+                    let look = Look { state: Some(state.state), scan, ..Look::default() };
                     Ok((state.endpoint, look))
                 }))
             }
@@ -250,10 +215,9 @@ impl Source {
         endpoint: &Endpoint,
     ) -> Result<Look, StoreError> {
         match self {
-            Self::Expected(index) => Ok(index
-                .of(place.site, endpoint)
-                .map(expected_look)
-                .unwrap_or_default()),
+            Self::Expected(index) => {
+                Ok(index.of(place.site, endpoint).map(expected_look).unwrap_or_default())
+            }
             Self::Current => {
                 let found = current::state_of(place.inner, place.site, endpoint)?;
                 Ok(found.map_or_else(Look::default, |(state, scan)| Look {
@@ -265,11 +229,7 @@ impl Source {
             Self::Scan { id, .. } => {
                 let covered = cover.is_some_and(|cover| cover.contains(endpoint));
                 let state = scan_rows::state_of(place.inner, *id, covered, endpoint)?;
-                Ok(Look {
-                    state,
-                    scan: state.map(|_| *id),
-                    ..Look::default()
-                })
+                Ok(Look { state, scan: state.map(|_| *id), ..Look::default() })
             }
         }
     }

@@ -36,9 +36,7 @@ impl<'a> CoverIndex<'a> {
     /// The blocks that hold `addr`.
     fn blocks_of(&self, addr: IpAddr) -> impl Iterator<Item = &'a Block> + '_ {
         let at = (Family::of(addr), addr_bits(addr));
-        let after = self
-            .ranges
-            .partition_point(|(r, ..)| (r.family(), r.first_bits()) <= at);
+        let after = self.ranges.partition_point(|(r, ..)| (r.family(), r.first_bits()) <= at);
         let before = self.ranges.iter().take(after).rev();
         before
             .take_while(move |(.., highest)| *highest >= at)
@@ -48,25 +46,19 @@ impl<'a> CoverIndex<'a> {
 
     /// Adds the covered ports of a host to `bits`.
     pub(crate) fn add_ports(&self, addr: IpAddr, transport: Transport, bits: &mut PortBits) {
-        for ports in self
-            .blocks_of(addr)
-            .filter_map(|block| block.ports(transport))
-        {
+        for ports in self.blocks_of(addr).filter_map(|block| block.ports(transport)) {
             bits.add(ports);
         }
     }
 
     /// Whether any port of that transport is covered.
     pub(crate) fn covers_any(&self, addr: IpAddr, transport: Transport) -> bool {
-        self.blocks_of(addr)
-            .any(|b| b.ports(transport).is_some_and(|p| !p.is_empty()))
+        self.blocks_of(addr).any(|b| b.ports(transport).is_some_and(|p| !p.is_empty()))
     }
 
     pub(crate) fn contains(&self, endpoint: &Endpoint) -> bool {
-        let covered = |b: &Block| {
-            b.ports(endpoint.transport)
-                .is_some_and(|p| p.contains(endpoint.port))
-        };
+        let covered =
+            |b: &Block| b.ports(endpoint.transport).is_some_and(|p| p.contains(endpoint.port));
         self.blocks_of(endpoint.addr).any(covered)
     }
 }
@@ -96,22 +88,16 @@ mod tests {
     use proptest::prelude::*;
 
     fn block() -> impl Strategy<Value = Block> {
-        (
-            prop::collection::vec((any::<u8>(), 0..9_u8), 1..4),
-            1..9_u16,
-        )
-            .prop_map(|(ranges, port)| {
+        (prop::collection::vec((any::<u8>(), 0..9_u8), 1..4), 1..9_u16).prop_map(
+            |(ranges, port)| {
                 let range = |(first, len): (u8, u8)| {
                     let (first, last) = (first, first.saturating_add(len));
                     AddrRange::new([10, 0, 0, first].into(), [10, 0, 0, last].into())
                 };
                 let addrs = ranges.into_iter().filter_map(range).collect();
-                Block {
-                    addrs,
-                    tcp: [port].into_iter().collect(),
-                    udp: PortSet::new(),
-                }
-            })
+                Block { addrs, tcp: [port].into_iter().collect(), udp: PortSet::new() }
+            },
+        )
     }
 
     proptest! {

@@ -51,11 +51,7 @@ impl<'a> Groups<'a> {
                 |range| place.clone().addr(range.first()).done(),
             );
             let resume = from.map_or_else(Vec::new, |endpoint| {
-                place
-                    .clone()
-                    .addr(endpoint.addr)
-                    .transport(endpoint.transport)
-                    .done()
+                place.clone().addr(endpoint.addr).transport(endpoint.transport).done()
             });
             let end = range.map_or_else(
                 || place.clone().end(),
@@ -71,10 +67,7 @@ impl<'a> Groups<'a> {
         } else {
             Box::new(std::iter::empty())
         };
-        Self {
-            windows: windows.peekable(),
-            quiets: quiets.peekable(),
-        }
+        Self { windows: windows.peekable(), quiets: quiets.peekable() }
     }
 
     fn read(&mut self) -> Result<Option<Group>, StoreError> {
@@ -93,12 +86,7 @@ impl<'a> Groups<'a> {
             Some(pair) => Some(pair?.1),
             None => None,
         };
-        Ok(Some(Group {
-            addr: host.0,
-            transport: host.1,
-            rows,
-            quiet,
-        }))
+        Ok(Some(Group { addr: host.0, transport: host.1, rows, quiet }))
     }
 }
 
@@ -127,11 +115,8 @@ impl Group {
     /// The rows of the group, by port.
     pub(crate) fn into_rows(self, site: &SiteName) -> Vec<CurrentRow> {
         let (addr, transport) = (self.addr, self.transport);
-        let mut rows: Vec<CurrentRow> = self
-            .rows
-            .into_iter()
-            .map(|rec| current_row(site, addr, transport, rec))
-            .collect();
+        let mut rows: Vec<CurrentRow> =
+            self.rows.into_iter().map(|rec| current_row(site, addr, transport, rec)).collect();
         let Some(quiet) = self.quiet else { return rows };
         for layer in quiet.layers {
             let silent = (silent_state(transport), layer.silent.0);
@@ -179,10 +164,7 @@ pub(crate) fn rows<'a>(
 ) -> impl Iterator<Item = Result<CurrentRow, StoreError>> + 'a {
     let listed = filter.states.is_empty()
         || filter.states.iter().any(|s| {
-            matches!(
-                s,
-                PortState::Closed | PortState::Filtered | PortState::OpenFiltered
-            )
+            matches!(s, PortState::Closed | PortState::Filtered | PortState::OpenFiltered)
         });
     let ranges: Vec<Option<AddrRange>> = match &filter.addrs {
         None => vec![None],
@@ -211,11 +193,7 @@ pub(crate) fn state_of(
     site: u32,
     endpoint: &Endpoint,
 ) -> Result<Option<(PortState, ScanId)>, StoreError> {
-    let Endpoint {
-        addr,
-        transport,
-        port,
-    } = *endpoint;
+    let Endpoint { addr, transport, port } = *endpoint;
     let place = key::window(site, addr, transport, port >> 6);
     let rows: Option<Vec<CurrentRec>> = inner.get(&place)?;
     if let Some(row) = rows.into_iter().flatten().find(|row| row.port == port) {
@@ -227,9 +205,6 @@ pub(crate) fn state_of(
         return Ok(None);
     };
     let holds = |ports: &crate::record::Ports| ports.0.contains(port);
-    let layer = quiet
-        .layers
-        .iter()
-        .find(|l| holds(&l.closed) || holds(&l.silent));
+    let layer = quiet.layers.iter().find(|l| holds(&l.closed) || holds(&l.silent));
     Ok(layer.map(|layer| (state, ScanId::new(layer.scan))))
 }

@@ -29,17 +29,11 @@ impl Disk {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(StoreError::Locked {
-                    dir: dir.to_owned(),
-                });
+                return Err(StoreError::Locked { dir: dir.to_owned() });
             }
             Err(TryLockError::Error(source)) => return Err(io("locking")(source)),
         }
-        Ok(Self {
-            dir: dir.to_owned(),
-            reserve_bytes,
-            _lock: lock,
-        })
+        Ok(Self { dir: dir.to_owned(), reserve_bytes, _lock: lock })
     }
 
     /// Refuses to go on when the disk is nearly full: sled does not recover from a full one.
@@ -48,10 +42,7 @@ impl Disk {
             .map_err(|e| StoreError::io("asking for the free space")(e.into()))?;
         let free = stat.f_bavail.saturating_mul(stat.f_frsize);
         if free < self.reserve_bytes {
-            return Err(StoreError::Full {
-                free,
-                reserve: self.reserve_bytes,
-            });
+            return Err(StoreError::Full { free, reserve: self.reserve_bytes });
         }
         Ok(())
     }
@@ -65,10 +56,7 @@ mod tests {
     fn a_second_lock_is_refused_until_the_first_is_dropped() {
         let dir = tempfile::tempdir().unwrap();
         let first = Disk::lock(dir.path(), 0).unwrap();
-        assert!(matches!(
-            Disk::lock(dir.path(), 0),
-            Err(StoreError::Locked { .. })
-        ));
+        assert!(matches!(Disk::lock(dir.path(), 0), Err(StoreError::Locked { .. })));
         drop(first);
         Disk::lock(dir.path(), 0).unwrap();
     }

@@ -83,11 +83,7 @@ impl ExpectedIndex {
     fn add(&mut self, site: u32, selector: Selector, rec: ExpectRec) {
         self.len += 1;
         let exact = selector.is_exact();
-        let wanted = Wanted {
-            state: rec.state.0,
-            comment: rec.comment,
-            exact,
-        };
+        let wanted = Wanted { state: rec.state.0, comment: rec.comment, exact };
         let index = self.sites.entry(site).or_default();
         if exact {
             let addr = selector.addrs.first();
@@ -114,11 +110,7 @@ impl ExpectedIndex {
                     && (s.ports.0..=s.ports.1).contains(&endpoint.port)
                     && s.addrs.contains(endpoint.addr)
             };
-            index
-                .ranges
-                .iter()
-                .find(|(selector, _)| holds(selector))
-                .map(|(_, wanted)| wanted)
+            index.ranges.iter().find(|(selector, _)| holds(selector)).map(|(_, wanted)| wanted)
         })
     }
 
@@ -139,10 +131,7 @@ impl ExpectedIndex {
 
 /// The index of what is stored; read once after every change.
 pub(crate) fn index(inner: &Inner) -> Result<Arc<ExpectedIndex>, StoreError> {
-    let mut cache = inner
-        .expected
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
+    let mut cache = inner.expected.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(index) = &*cache {
         return Ok(Arc::clone(index));
     }
@@ -171,24 +160,13 @@ pub(crate) fn selector_of(inner: &Inner, bytes: &[u8]) -> Result<(u32, Selector)
     };
     let (number, addrs, transport, ports) =
         read().ok_or_else(|| StoreError::corrupt("an expectation without a proper key"))?;
-    Ok((
-        number,
-        Selector {
-            site: inner.site_name(number)?,
-            addrs,
-            transport,
-            ports,
-        },
-    ))
+    Ok((number, Selector { site: inner.site_name(number)?, addrs, transport, ports }))
 }
 
 /// Changes expectations, all at once. The caller is the writer.
 pub(crate) fn change(inner: &Inner, ops: Vec<Op>) -> Result<(), StoreError> {
     let result = redo::change(inner, ops);
-    *inner
-        .expected
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner) = None;
+    *inner.expected.lock().unwrap_or_else(PoisonError::into_inner) = None;
     result
 }
 
@@ -196,10 +174,7 @@ pub(crate) fn change(inner: &Inner, ops: Vec<Op>) -> Result<(), StoreError> {
 pub(crate) fn put_op(inner: &Inner, expectation: &Expectation) -> Result<Op, StoreError> {
     let site = inner.site_number(&expectation.selector.site)?;
     let place = key::expected(site, &expectation.selector);
-    let rec = ExpectRec {
-        state: Code(expectation.state),
-        comment: expectation.comment.clone(),
-    };
+    let rec = ExpectRec { state: Code(expectation.state), comment: expectation.comment.clone() };
     let value = seal(&place, &rec)?;
     Ok((place, Some(value)))
 }
@@ -219,10 +194,8 @@ pub(crate) fn problems(expectations: &[Expectation]) -> Vec<(usize, String)> {
             problems.push((index, "port 0; expected 1 to 65535".to_owned()));
         } else if expectation.comment.len() > MAX_COMMENT_LEN {
             let len = expectation.comment.len();
-            problems.push((
-                index,
-                format!("the comment has {len} bytes; at most {MAX_COMMENT_LEN}"),
-            ));
+            problems
+                .push((index, format!("the comment has {len} bytes; at most {MAX_COMMENT_LEN}")));
         } else if let Some(first) = seen.insert(selector, index) {
             problems.push((index, format!("says again what entry {first} says")));
         }
@@ -232,12 +205,7 @@ pub(crate) fn problems(expectations: &[Expectation]) -> Vec<(usize, String)> {
 
 /// Whether a filter admits any endpoint of an expectation.
 pub(crate) fn admitted(filter: &Filter, expectation: &Expectation) -> bool {
-    let Selector {
-        addrs,
-        transport,
-        ports,
-        ..
-    } = &expectation.selector;
+    let Selector { addrs, transport, ports, .. } = &expectation.selector;
     let meets = |range: &AddrRange| {
         range.family() == addrs.family()
             && range.first_bits() <= addrs.last_bits()
@@ -245,13 +213,8 @@ pub(crate) fn admitted(filter: &Filter, expectation: &Expectation) -> bool {
     };
     filter.transport.is_none_or(|t| t == *transport)
         && filter.admits_state(expectation.state)
-        && filter
-            .addrs
-            .as_ref()
-            .is_none_or(|set| set.ranges().iter().any(meets))
+        && filter.addrs.as_ref().is_none_or(|set| set.ranges().iter().any(meets))
         && filter.ports.as_ref().is_none_or(|set| {
-            set.ranges()
-                .iter()
-                .any(|(low, high)| *low <= ports.1 && ports.0 <= *high)
+            set.ranges().iter().any(|(low, high)| *low <= ports.1 && ports.0 <= *high)
         })
 }

@@ -36,10 +36,7 @@ impl Filter {
     /// Whether a row of this endpoint may match.
     pub fn admits(&self, endpoint: &Endpoint) -> bool {
         self.transport.is_none_or(|t| t == endpoint.transport)
-            && self
-                .ports
-                .as_ref()
-                .is_none_or(|set| set.contains(endpoint.port))
+            && self.ports.as_ref().is_none_or(|set| set.contains(endpoint.port))
             && self.admits_addr(endpoint.addr)
     }
 

@@ -43,14 +43,12 @@ pub(crate) struct Inner {
 impl From<KvError> for StoreError {
     fn from(error: KvError) -> Self {
         match error {
-            KvError::Io(source) if source.kind() == std::io::ErrorKind::StorageFull => Self::Full {
-                free: 0,
-                reserve: 0,
-            },
-            KvError::Io(source) => Self::Io {
-                action: "reading or writing the database".to_owned(),
-                source,
-            },
+            KvError::Io(source) if source.kind() == std::io::ErrorKind::StorageFull => {
+                Self::Full { free: 0, reserve: 0 }
+            }
+            KvError::Io(source) => {
+                Self::Io { action: "reading or writing the database".to_owned(), source }
+            }
             KvError::Corrupt(what) => Self::Corrupt { what },
         }
     }
@@ -121,9 +119,7 @@ impl Inner {
 
     fn failed(&self, error: KvError) -> StoreError {
         // What the kernel failed to write once, later successes do not bring back.
-        let _ = self
-            .health
-            .compare_exchange(SOUND, READ_ONLY, Ordering::SeqCst, Ordering::SeqCst);
+        let _ = self.health.compare_exchange(SOUND, READ_ONLY, Ordering::SeqCst, Ordering::SeqCst);
         tracing::error!(%error, "the store is read-only from now on");
         error.into()
     }
@@ -139,10 +135,7 @@ impl Inner {
 
     /// The record under `key`.
     pub(crate) fn get<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
-        self.kv
-            .get(key)?
-            .map(|value| unseal(key, &value))
-            .transpose()
+        self.kv.get(key)?.map(|value| unseal(key, &value)).transpose()
     }
 
     /// The records with `from <= key < to`.
@@ -178,11 +171,7 @@ impl Inner {
         }
         let number = {
             let sites = self.sites.read().unwrap_or_else(PoisonError::into_inner);
-            sites
-                .by_number
-                .keys()
-                .next_back()
-                .map_or(1, |last| last.saturating_add(1))
+            sites.by_number.keys().next_back().map_or(1, |last| last.saturating_add(1))
         };
         let mut writer = Writer::new(self);
         writer.put(key::site(name), &number)?;
@@ -207,10 +196,7 @@ impl Inner {
     /// The sites that a filter admits, in the order of their numbers.
     pub(crate) fn sites_for(&self, wanted: Option<&SiteName>) -> Vec<(u32, SiteName)> {
         let sites = self.sites.read().unwrap_or_else(PoisonError::into_inner);
-        let all = sites
-            .by_number
-            .iter()
-            .filter(|(_, name)| wanted.is_none_or(|w| w == *name));
+        let all = sites.by_number.iter().filter(|(_, name)| wanted.is_none_or(|w| w == *name));
         all.map(|(number, name)| (*number, name.clone())).collect()
     }
 
@@ -261,22 +247,12 @@ pub(crate) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     pub(crate) const fn new(inner: &'a Inner) -> Self {
-        Self {
-            inner,
-            ops: Vec::new(),
-            bytes: 0,
-            written: None,
-        }
+        Self { inner, ops: Vec::new(), bytes: 0, written: None }
     }
 
     /// A writer that remembers the keys that it puts.
     pub(crate) const fn remembering(inner: &'a Inner) -> Self {
-        Self {
-            inner,
-            ops: Vec::new(),
-            bytes: 0,
-            written: Some(BTreeSet::new()),
-        }
+        Self { inner, ops: Vec::new(), bytes: 0, written: Some(BTreeSet::new()) }
     }
 
     /// The keys that were put.

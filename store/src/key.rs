@@ -91,9 +91,7 @@ impl Key {
     }
 
     pub(crate) fn endpoint(self, endpoint: &Endpoint) -> Self {
-        self.addr(endpoint.addr)
-            .transport(endpoint.transport)
-            .u16(endpoint.port)
+        self.addr(endpoint.addr).transport(endpoint.transport).u16(endpoint.port)
     }
 
     pub(crate) fn done(self) -> Vec<u8> {
@@ -124,9 +122,7 @@ pub(crate) fn site(name: &SiteName) -> Vec<u8> {
 }
 
 pub(crate) fn expected(site: u32, selector: &Selector) -> Vec<u8> {
-    Key::new(EXPECTED)
-        .bytes(&selector_key(site, selector))
-        .done()
+    Key::new(EXPECTED).bytes(&selector_key(site, selector)).done()
 }
 
 pub(crate) fn selector_key(site: u32, selector: &Selector) -> Vec<u8> {
@@ -142,20 +138,11 @@ pub(crate) fn selector_key(site: u32, selector: &Selector) -> Vec<u8> {
 }
 
 pub(crate) fn window(site: u32, addr: IpAddr, transport: Transport, window: u16) -> Vec<u8> {
-    Key::new(WINDOW)
-        .u32(site)
-        .addr(addr)
-        .transport(transport)
-        .u16(window)
-        .done()
+    Key::new(WINDOW).u32(site).addr(addr).transport(transport).u16(window).done()
 }
 
 pub(crate) fn quiet(site: u32, addr: IpAddr, transport: Transport) -> Vec<u8> {
-    Key::new(QUIET)
-        .u32(site)
-        .addr(addr)
-        .transport(transport)
-        .done()
+    Key::new(QUIET).u32(site).addr(addr).transport(transport).done()
 }
 
 pub(crate) fn host(site: u32, addr: IpAddr) -> Vec<u8> {
@@ -180,9 +167,7 @@ impl<'a> Parts<'a> {
 
     /// The rest of a key behind its prefix.
     pub(crate) fn of(key: &'a [u8], prefix: u8) -> Option<Self> {
-        key.split_first()
-            .filter(|(first, _)| **first == prefix)
-            .map(|(_, rest)| Self(rest))
+        key.split_first().filter(|(first, _)| **first == prefix).map(|(_, rest)| Self(rest))
     }
 
     fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
@@ -200,8 +185,7 @@ impl<'a> Parts<'a> {
     }
 
     pub(crate) fn scan(&mut self) -> Option<ScanId> {
-        self.take()
-            .map(|b| ScanId::new((u64::from_be_bytes(b) ^ (1 << 63)).cast_signed()))
+        self.take().map(|b| ScanId::new((u64::from_be_bytes(b) ^ (1 << 63)).cast_signed()))
     }
 
     fn family(&mut self) -> Option<Family> {
@@ -213,9 +197,7 @@ impl<'a> Parts<'a> {
     }
 
     fn bits(&mut self, family: Family) -> Option<u128> {
-        self.take()
-            .map(u128::from_be_bytes)
-            .filter(|bits| *bits <= family.max())
+        self.take().map(u128::from_be_bytes).filter(|bits| *bits <= family.max())
     }
 
     pub(crate) fn addr(&mut self) -> Option<IpAddr> {

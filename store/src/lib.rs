@@ -21,6 +21,8 @@ mod line;
 mod list;
 #[cfg(test)]
 mod memory;
+#[cfg(test)]
+mod model_test;
 mod prune;
 mod record;
 mod recover;

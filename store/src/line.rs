@@ -105,17 +105,11 @@ pub(crate) fn of_pair((bytes, value): &Pair) -> Result<Option<Line>, StoreError>
         key::META | key::STAGING | key::REDO => return Ok(None),
         key::INFO => {
             let name = String::from_utf8(rest.to_vec()).map_err(|_| odd())?;
-            Line::Info {
-                name,
-                text: unseal(bytes, value)?,
-            }
+            Line::Info { name, text: unseal(bytes, value)? }
         }
         key::SITE => {
             let name = String::from_utf8(rest.to_vec()).map_err(|_| odd())?;
-            Line::Site {
-                name,
-                number: unseal(bytes, value)?,
-            }
+            Line::Site { name, number: unseal(bytes, value)? }
         }
         key::SCAN | key::COVERAGE | key::ROWS | key::CLOSED | key::SCAN_HOSTS => {
             let id = parts.scan().ok_or_else(odd)?.as_i64();
@@ -124,11 +118,7 @@ pub(crate) fn of_pair((bytes, value): &Pair) -> Result<Option<Line>, StoreError>
         key::TRANSITIONS => {
             let id = parts.scan().ok_or_else(odd)?.as_i64();
             let site = parts.u32().ok_or_else(odd)?;
-            Line::Transitions {
-                id,
-                site,
-                transitions: unseal(bytes, value)?,
-            }
+            Line::Transitions { id, site, transitions: unseal(bytes, value)? }
         }
         key::EXPECTED => {
             let site = parts.u32().ok_or_else(odd)?;
@@ -136,40 +126,19 @@ pub(crate) fn of_pair((bytes, value): &Pair) -> Result<Option<Line>, StoreError>
             let transport = Code(parts.transport().ok_or_else(odd)?);
             let ports = (parts.u16().ok_or_else(odd)?, parts.u16().ok_or_else(odd)?);
             let (first, last) = (range.first(), range.last());
-            Line::Expected {
-                site,
-                first,
-                last,
-                transport,
-                ports,
-                expected: unseal(bytes, value)?,
-            }
+            Line::Expected { site, first, last, transport, ports, expected: unseal(bytes, value)? }
         }
         key::WINDOW | key::QUIET | key::HOST => {
             let site = parts.u32().ok_or_else(odd)?;
             let addr = parts.addr().ok_or_else(odd)?;
             if prefix == key::HOST {
-                Line::Host {
-                    site,
-                    addr,
-                    host: unseal(bytes, value)?,
-                }
+                Line::Host { site, addr, host: unseal(bytes, value)? }
             } else {
                 let transport = Code(parts.transport().ok_or_else(odd)?);
                 if prefix == key::WINDOW {
-                    Line::Current {
-                        site,
-                        addr,
-                        transport,
-                        rows: unseal(bytes, value)?,
-                    }
+                    Line::Current { site, addr, transport, rows: unseal(bytes, value)? }
                 } else {
-                    Line::Listed {
-                        site,
-                        addr,
-                        transport,
-                        listed: unseal(bytes, value)?,
-                    }
+                    Line::Listed { site, addr, transport, listed: unseal(bytes, value)? }
                 }
             }
         }
@@ -186,34 +155,17 @@ fn scan_line(
     value: &[u8],
 ) -> Result<Option<Line>, StoreError> {
     Ok(Some(match prefix {
-        key::SCAN => Line::Scan {
-            id,
-            scan: unseal(bytes, value)?,
-        },
-        key::ROWS => Line::Rows {
-            id,
-            rows: unseal(bytes, value)?,
-        },
-        key::CLOSED => Line::ClosedPorts {
-            id,
-            lists: unseal(bytes, value)?,
-        },
+        key::SCAN => Line::Scan { id, scan: unseal(bytes, value)? },
+        key::ROWS => Line::Rows { id, rows: unseal(bytes, value)? },
+        key::CLOSED => Line::ClosedPorts { id, lists: unseal(bytes, value)? },
         _ => {
             let Some(chunk) = parts.u32() else {
                 return Ok(None);
             };
             if prefix == key::COVERAGE {
-                Line::Coverage {
-                    id,
-                    chunk,
-                    blocks: unseal(bytes, value)?,
-                }
+                Line::Coverage { id, chunk, blocks: unseal(bytes, value)? }
             } else {
-                Line::Signs {
-                    id,
-                    chunk,
-                    signs: unseal(bytes, value)?,
-                }
+                Line::Signs { id, chunk, signs: unseal(bytes, value)? }
             }
         }
     }))
@@ -248,20 +200,13 @@ impl Line {
             Self::ClosedPorts { id, lists } => {
                 let last = lists.last().ok_or("no lists")?;
                 rising(lists.iter().map(|l| (l.addr, l.transport.0)))?;
-                let place = scan(key::CLOSED, *id)
-                    .addr(last.addr)
-                    .transport(last.transport.0);
+                let place = scan(key::CLOSED, *id).addr(last.addr).transport(last.transport.0);
                 sealed(place.done(), lists)
             }
             Self::Signs { id, chunk, signs } => {
                 sealed(scan(key::SCAN_HOSTS, *id).u32(*chunk).done(), signs)
             }
-            Self::Current {
-                site,
-                addr,
-                transport,
-                rows,
-            } => {
+            Self::Current { site, addr, transport, rows } => {
                 let window = rows.first().map(|row| row.port >> 6).ok_or("no rows")?;
                 rising(rows.iter().map(|row| row.port))?;
                 if rows.iter().any(|row| row.port >> 6 != window) {
@@ -269,34 +214,17 @@ impl Line {
                 }
                 sealed(key::window(*site, *addr, transport.0, window), rows)
             }
-            Self::Listed {
-                site,
-                addr,
-                transport,
-                listed,
-            } => sealed(key::quiet(*site, *addr, transport.0), listed),
+            Self::Listed { site, addr, transport, listed } => {
+                sealed(key::quiet(*site, *addr, transport.0), listed)
+            }
             Self::Host { site, addr, host } => sealed(key::host(*site, *addr), host),
-            Self::Transitions {
-                id,
-                site,
-                transitions,
-            } => {
-                let last = transitions
-                    .last()
-                    .map(transition_endpoint)
-                    .ok_or("no transitions")?;
+            Self::Transitions { id, site, transitions } => {
+                let last = transitions.last().map(transition_endpoint).ok_or("no transitions")?;
                 rising(transitions.iter().map(transition_endpoint))?;
                 let place = scan(key::TRANSITIONS, *id).u32(*site).endpoint(&last);
                 sealed(place.done(), transitions)
             }
-            Self::Expected {
-                site,
-                first,
-                last,
-                transport,
-                ports,
-                expected,
-            } => {
+            Self::Expected { site, first, last, transport, ports, expected } => {
                 let addrs = AddrRange::new(*first, *last).ok_or("a reversed address range")?;
                 let selector = Selector {
                     site: SiteName::default(),
@@ -343,11 +271,7 @@ fn sealed<T: Serialize>(key: Vec<u8>, record: &T) -> Result<Pair, String> {
 }
 
 fn rising<T: PartialOrd>(items: impl Iterator<Item = T>) -> Result<(), String> {
-    if items.is_sorted_by(|a, b| a < b) {
-        Ok(())
-    } else {
-        Err("rows out of order".to_owned())
-    }
+    if items.is_sorted_by(|a, b| a < b) { Ok(()) } else { Err("rows out of order".to_owned()) }
 }
 
 /// Reads bytes as a stored value under a key, whatever they are; true when they make sense.

@@ -34,13 +34,7 @@ struct Filling<T> {
 
 impl<T> Filling<T> {
     fn new(page: &PageRequest, list: u8) -> Self {
-        Self {
-            items: Vec::new(),
-            limit: page.limit.max(1),
-            list,
-            last: Vec::new(),
-            next: None,
-        }
+        Self { items: Vec::new(), limit: page.limit.max(1), list, last: Vec::new(), next: None }
     }
 
     /// Adds a row with its place in the list; false when the page is full.
@@ -57,19 +51,13 @@ impl<T> Filling<T> {
     }
 
     fn page(self) -> Page<T> {
-        Page {
-            items: self.items,
-            next: self.next,
-        }
+        Page { items: self.items, next: self.next }
     }
 }
 
 /// The key that a cursor holds.
 fn key_of(page: &PageRequest, list: u8) -> Result<Option<&[u8]>, StoreError> {
-    page.cursor
-        .as_ref()
-        .map(|c| c.key(list).ok_or(StoreError::BadCursor))
-        .transpose()
+    page.cursor.as_ref().map(|c| c.key(list).ok_or(StoreError::BadCursor)).transpose()
 }
 
 /// A place in a list by site and endpoint.
@@ -80,9 +68,7 @@ fn place_of(page: &PageRequest, list: u8) -> Result<Option<(u32, Endpoint)>, Sto
         parts.end(place)
     };
     let bytes = key_of(page, list)?;
-    bytes
-        .map(|bytes| read(bytes).ok_or(StoreError::BadCursor))
-        .transpose()
+    bytes.map(|bytes| read(bytes).ok_or(StoreError::BadCursor)).transpose()
 }
 
 fn place(site: u32, endpoint: &Endpoint) -> Vec<u8> {
@@ -129,11 +115,7 @@ pub(crate) fn scan_states(
             continue;
         }
         let endpoint = state.endpoint;
-        let row = EndpointRow {
-            scan: id,
-            site: site.clone(),
-            state,
-        };
+        let row = EndpointRow { scan: id, site: site.clone(), state };
         if !filling.push(|| place(head.site, &endpoint), row) {
             break;
         }
@@ -152,9 +134,7 @@ pub(crate) fn current(
         if from.is_some_and(|(last, _)| site < last) {
             continue;
         }
-        let after = from
-            .filter(|(last, _)| site == *last)
-            .map(|(_, endpoint)| endpoint);
+        let after = from.filter(|(last, _)| site == *last).map(|(_, endpoint)| endpoint);
         for row in current::rows(inner, site, &name, filter, after) {
             let row = row?;
             let endpoint = row.endpoint;
@@ -176,10 +156,7 @@ pub(crate) fn hosts(
     let mut filling = Filling::new(page, key::HOST);
     for (site, name) in inner.sites_for(filter.site.as_ref()) {
         let prefix = Key::new(key::HOST).u32(site);
-        let from = prefix
-            .clone()
-            .done()
-            .max(resume.clone().unwrap_or_default());
+        let from = prefix.clone().done().max(resume.clone().unwrap_or_default());
         for pair in inner.range::<HostRec>(&from, &prefix.end()) {
             let (bytes, rec) = pair?;
             let addr = Parts::of(&bytes, key::HOST)
@@ -191,10 +168,7 @@ pub(crate) fn hosts(
             let mut open = 0_u64;
             for group in Groups::new(inner, site, Some(AddrRange::single(addr)), None, false) {
                 let rows = group?.rows;
-                let count = rows
-                    .iter()
-                    .filter(|row| row.state.0 == PortState::Open)
-                    .count();
+                let count = rows.iter().filter(|row| row.state.0 == PortState::Open).count();
                 open += u64::try_from(count).unwrap_or(u64::MAX);
             }
             let row = HostRow {
@@ -271,11 +245,7 @@ pub(crate) fn expected(
     for pair in inner.range::<ExpectRec>(&from, &prefix.end()) {
         let (bytes, rec) = pair?;
         let (_, selector) = expected::selector_of(inner, &bytes)?;
-        let row = Expectation {
-            selector,
-            state: rec.state.0,
-            comment: rec.comment,
-        };
+        let row = Expectation { selector, state: rec.state.0, comment: rec.comment };
         if !filter.admits_site(&row.selector.site) || !expected::admitted(filter, &row) {
             continue;
         }
@@ -319,9 +289,7 @@ pub(crate) fn unconfirmed(inner: &Inner, report: &ScanReport) -> Result<Vec<Endp
         wanted.insert(row?.endpoint);
     }
     let index = expected::index(inner)?;
-    let expected = index
-        .exact(site, None)
-        .filter(|(_, w)| w.state == PortState::Open);
+    let expected = index.exact(site, None).filter(|(_, w)| w.state == PortState::Open);
     wanted.extend(expected.map(|(endpoint, _)| endpoint));
     wanted.retain(|endpoint| cover.contains(endpoint) && !open.contains(endpoint));
     Ok(wanted.into_iter().collect())
@@ -335,17 +303,10 @@ pub(crate) fn accept(
     let comment = comment.map(|text| scan_rows::cut(text, expected::MAX_COMMENT_LEN));
     let mut rows = Vec::new();
     let sides = (Side::Expected, Side::Current);
-    compare(
-        inner,
-        sides,
-        filter,
-        DiffOptions::default(),
-        None,
-        &mut |_, row| {
-            rows.push(row);
-            true
-        },
-    )?;
+    compare(inner, sides, filter, DiffOptions::default(), None, &mut |_, row| {
+        rows.push(row);
+        true
+    })?;
     let count = rows.len();
     let mut ops = Vec::with_capacity(count);
     for row in rows {
@@ -361,14 +322,7 @@ pub(crate) fn accept(
             continue;
         };
         let comment = comment.clone().unwrap_or(row.comment);
-        ops.push(expected::put_op(
-            inner,
-            &Expectation {
-                selector,
-                state,
-                comment,
-            },
-        )?);
+        ops.push(expected::put_op(inner, &Expectation { selector, state, comment })?);
     }
     expected::change(inner, ops)?;
     Ok(count)

@@ -16,10 +16,7 @@ pub(crate) struct MemoryTree {
 
 impl MemoryTree {
     pub(crate) fn new() -> Self {
-        Self {
-            map: Arc::default(),
-            lives: Arc::new(AtomicI64::new(-1)),
-        }
+        Self { map: Arc::default(), lives: Arc::new(AtomicI64::new(-1)) }
     }
 
     /// Lets `writes` more writes and syncs succeed, and none after; -1 for no end.
@@ -46,12 +43,7 @@ impl MemoryTree {
 
 impl Kv for MemoryTree {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, KvError> {
-        Ok(self
-            .map
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(key)
-            .cloned())
+        Ok(self.map.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned())
     }
 
     fn range(&self, from: &[u8], to: &[u8]) -> Pairs<'_> {
@@ -60,10 +52,7 @@ impl Kv for MemoryTree {
         }
         let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
         let pairs: Vec<_> = map
-            .range::<[u8], _>((
-                std::ops::Bound::Included(from),
-                std::ops::Bound::Excluded(to),
-            ))
+            .range::<[u8], _>((std::ops::Bound::Included(from), std::ops::Bound::Excluded(to)))
             .map(|(key, value)| Ok((key.clone(), value.clone())))
             .collect();
         Box::new(pairs.into_iter())
@@ -72,11 +61,7 @@ impl Kv for MemoryTree {
     fn apply(&self, batch: Batch) -> Result<bool, KvError> {
         self.spend()?;
         let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
-        if batch
-            .absent
-            .as_ref()
-            .is_some_and(|key| map.contains_key(key))
-        {
+        if batch.absent.as_ref().is_some_and(|key| map.contains_key(key)) {
             return Ok(false);
         }
         for (key, value) in batch.ops {

@@ -21,10 +21,7 @@ pub struct PageRequest {
 impl PageRequest {
     /// The first `limit` rows.
     pub const fn first(limit: usize) -> Self {
-        Self {
-            limit,
-            cursor: None,
-        }
+        Self { limit, cursor: None }
     }
 
     /// Every row. For lists that are known to fit in memory.
@@ -50,10 +47,7 @@ impl Cursor {
 
     /// The key of the row before, if the cursor is one of `list`'s.
     pub(crate) fn key(&self, list: u8) -> Option<&[u8]> {
-        self.0
-            .split_first()
-            .filter(|(first, _)| **first == list)
-            .map(|(_, key)| key)
+        self.0.split_first().filter(|(first, _)| **first == list).map(|(_, key)| key)
     }
 }
 
@@ -75,10 +69,7 @@ impl FromStr for Cursor {
         if text.is_empty() || text.len() > MAX_CURSOR_LEN * 4 / 3 + 4 {
             return Err(BadCursor);
         }
-        URL_SAFE_NO_PAD
-            .decode(text)
-            .map(Self)
-            .map_err(|_| BadCursor)
+        URL_SAFE_NO_PAD.decode(text).map(Self).map_err(|_| BadCursor)
     }
 }
 

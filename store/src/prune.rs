@@ -107,23 +107,14 @@ fn thin(inner: &Inner, id: ScanId, head: ScanRec, kept: &Kept) -> Result<u64, St
         at.is_some_and(|ports| ports.contains(e.port))
     };
     let before = count(report.states.len())
-        + report
-            .closed
-            .iter()
-            .map(|list| count(list.ports.len()))
-            .sum::<u64>();
+        + report.closed.iter().map(|list| count(list.ports.len())).sum::<u64>();
     report
         .states
         .retain(|s| kept.rows.contains(&s.endpoint) || listed(&s.endpoint) || silent(&s.endpoint));
     for list in &mut report.closed {
         let host = (list.addr, list.transport);
         let mut wanted = PortBits::new();
-        for ports in kept
-            .closed
-            .get(&host)
-            .into_iter()
-            .chain(kept.silent.get(&host))
-        {
+        for ports in kept.closed.get(&host).into_iter().chain(kept.silent.get(&host)) {
             wanted.add(ports);
         }
         let first = Endpoint::new(host.0, host.1, 0);
@@ -136,11 +127,7 @@ fn thin(inner: &Inner, id: ScanId, head: ScanRec, kept: &Kept) -> Result<u64, St
     }
     report.closed.retain(|list| !list.ports.is_empty());
     let after = count(report.states.len())
-        + report
-            .closed
-            .iter()
-            .map(|list| count(list.ports.len()))
-            .sum::<u64>();
+        + report.closed.iter().map(|list| count(list.ports.len())).sum::<u64>();
     let coverage = shrunk(&report.coverage, kept);
     if head.pruned && before == after && coverage == report.coverage {
         return Ok(0);
@@ -156,36 +143,23 @@ fn shrunk(coverage: &TargetSet, kept: &Kept) -> TargetSet {
     let mut hosts: BTreeMap<HostTransport, PortBits> = BTreeMap::new();
     for endpoint in &kept.rows {
         let host = (endpoint.addr, endpoint.transport);
-        hosts
-            .entry(host)
-            .or_insert_with(PortBits::new)
-            .insert(endpoint.port);
+        hosts.entry(host).or_insert_with(PortBits::new).insert(endpoint.port);
     }
     for (host, ports) in kept.closed.iter().chain(&kept.silent) {
         hosts.entry(*host).or_insert_with(PortBits::new).add(ports);
     }
-    let blocks = hosts
-        .into_iter()
-        .filter_map(|((addr, transport), mut bits)| {
-            let mut covered = PortBits::new();
-            cover.add_ports(addr, transport, &mut covered);
-            bits.and(&covered);
-            let addrs = [addr].into_iter().collect();
-            let none = PortSet::new;
-            match transport {
-                Transport::Tcp => Some(Block {
-                    addrs,
-                    tcp: bits.to_set(),
-                    udp: none(),
-                }),
-                Transport::Udp => Some(Block {
-                    addrs,
-                    tcp: none(),
-                    udp: bits.to_set(),
-                }),
-                Transport::Sctp | Transport::Ip => None,
-            }
-        });
+    let blocks = hosts.into_iter().filter_map(|((addr, transport), mut bits)| {
+        let mut covered = PortBits::new();
+        cover.add_ports(addr, transport, &mut covered);
+        bits.and(&covered);
+        let addrs = [addr].into_iter().collect();
+        let none = PortSet::new;
+        match transport {
+            Transport::Tcp => Some(Block { addrs, tcp: bits.to_set(), udp: none() }),
+            Transport::Udp => Some(Block { addrs, tcp: none(), udp: bits.to_set() }),
+            Transport::Sctp | Transport::Ip => None,
+        }
+    });
     cover::merged(blocks)
 }
 

@@ -100,9 +100,7 @@ impl<'de, T: Coded> Deserialize<'de> for Code<T> {
         } else {
             T::of_code(u8::deserialize(d)?)
         };
-        found
-            .map(Self)
-            .ok_or_else(|| D::Error::custom("an unknown word"))
+        found.map(Self).ok_or_else(|| D::Error::custom("an unknown word"))
     }
 }
 
@@ -135,9 +133,7 @@ impl Ports {
     fn of_bytes(bytes: &[u8]) -> Option<PortSet> {
         if bytes.len() == BITMAP_LEN {
             let ports = (0..=u16::MAX).filter(|port| {
-                bytes
-                    .get(usize::from(port >> 3))
-                    .is_some_and(|byte| byte & (1 << (port & 7)) != 0)
+                bytes.get(usize::from(port >> 3)).is_some_and(|byte| byte & (1 << (port & 7)) != 0)
             });
             return Some(ports.collect());
         }
@@ -157,10 +153,7 @@ impl Ports {
             let (first, last) = part.split_once('-').unwrap_or((part, part));
             Some((first.parse::<u16>().ok()?, last.parse::<u16>().ok()?))
         };
-        text.split(',')
-            .map(range)
-            .collect::<Option<Vec<_>>>()
-            .map(|r| r.into_iter().collect())
+        text.split(',').map(range).collect::<Option<Vec<_>>>().map(|r| r.into_iter().collect())
     }
 }
 
@@ -181,8 +174,7 @@ impl<'de> Deserialize<'de> for Ports {
         } else {
             Self::of_bytes(&Vec::<u8>::deserialize(d)?)
         };
-        set.map(Self)
-            .ok_or_else(|| D::Error::custom("not a set of ports"))
+        set.map(Self).ok_or_else(|| D::Error::custom("not a set of ports"))
     }
 }
 
@@ -203,10 +195,7 @@ impl Serialize for Blob {
 impl<'de> Deserialize<'de> for Blob {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         if d.is_human_readable() {
-            STANDARD
-                .decode(String::deserialize(d)?)
-                .map(Self)
-                .map_err(D::Error::custom)
+            STANDARD.decode(String::deserialize(d)?).map(Self).map_err(D::Error::custom)
         } else {
             Vec::deserialize(d).map(Self)
         }
@@ -219,21 +208,14 @@ pub(crate) struct Mac(pub(crate) MacAddr);
 
 impl Serialize for Mac {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        if s.is_human_readable() {
-            s.collect_str(&self.0)
-        } else {
-            self.0.0.serialize(s)
-        }
+        if s.is_human_readable() { s.collect_str(&self.0) } else { self.0.0.serialize(s) }
     }
 }
 
 impl<'de> Deserialize<'de> for Mac {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         if d.is_human_readable() {
-            String::deserialize(d)?
-                .parse()
-                .map(Self)
-                .map_err(D::Error::custom)
+            String::deserialize(d)?.parse().map(Self).map_err(D::Error::custom)
         } else {
             <[u8; 6]>::deserialize(d).map(|octets| Self(MacAddr(octets)))
         }

@@ -48,15 +48,10 @@ fn check_version(inner: &Inner) -> Result<(), StoreError> {
         if found == SCHEMA_VERSION {
             return Ok(());
         }
-        return Err(StoreError::WrongVersion {
-            found,
-            known: SCHEMA_VERSION,
-        });
+        return Err(StoreError::WrongVersion { found, known: SCHEMA_VERSION });
     }
     if inner.keys(&[0], &[0xff]).next().is_some() {
-        return Err(StoreError::corrupt(
-            "there are records, but no layout version",
-        ));
+        return Err(StoreError::corrupt("there are records, but no layout version"));
     }
     let mut writer = Writer::new(inner);
     writer.put_value(schema_key(), Some(SCHEMA_VERSION.to_be_bytes().to_vec()));

@@ -11,10 +11,7 @@ use crate::tree::{BATCH_BYTES, BATCH_OPS, Op};
 
 /// Makes all of `ops` visible at once; durable when it returns. The caller is the writer.
 pub(crate) fn change(inner: &Inner, ops: Vec<Op>) -> Result<(), StoreError> {
-    let bytes: usize = ops
-        .iter()
-        .map(|(k, v)| k.len() + v.as_ref().map_or(0, Vec::len))
-        .sum();
+    let bytes: usize = ops.iter().map(|(k, v)| k.len() + v.as_ref().map_or(0, Vec::len)).sum();
     if ops.len() <= BATCH_OPS && bytes <= BATCH_BYTES {
         return inner.publish(|| {
             let mut writer = Writer::new(inner);
@@ -27,10 +24,7 @@ pub(crate) fn change(inner: &Inner, ops: Vec<Op>) -> Result<(), StoreError> {
     discard(inner)?;
     let mut writer = Writer::new(inner);
     for (n, (key, value)) in (0_u32..).zip(ops) {
-        let rec = RedoRec {
-            key: Blob(key),
-            value: value.map(Blob),
-        };
+        let rec = RedoRec { key: Blob(key), value: value.map(Blob) };
         writer.put(place(n), &rec)?;
         writer.part()?;
     }

@@ -103,13 +103,8 @@ pub enum Source {
 
 impl Source {
     /// Every source.
-    pub const ALL: [Self; 5] = [
-        Self::Engine,
-        Self::NmapXml,
-        Self::MasscanJson,
-        Self::MasscanList,
-        Self::Ndjson,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Engine, Self::NmapXml, Self::MasscanJson, Self::MasscanList, Self::Ndjson];
 
     /// The name in every output format.
     pub const fn name(self) -> &'static str {
@@ -133,14 +128,11 @@ impl FromStr for Source {
     type Err = UnknownName;
 
     fn from_str(word: &str) -> Result<Self, UnknownName> {
-        Self::ALL
-            .into_iter()
-            .find(|s| s.name() == word)
-            .ok_or_else(|| UnknownName {
-                what: "source",
-                word: word.to_owned(),
-                known: "engine, nmap-xml, masscan-json, masscan-list, ndjson",
-            })
+        Self::ALL.into_iter().find(|s| s.name() == word).ok_or_else(|| UnknownName {
+            what: "source",
+            word: word.to_owned(),
+            known: "engine, nmap-xml, masscan-json, masscan-list, ndjson",
+        })
     }
 }
 
@@ -290,9 +282,7 @@ impl ScanReport {
         if closed {
             return Some(PortState::Closed);
         }
-        self.coverage
-            .contains(endpoint)
-            .then(|| silent_state(endpoint.transport))
+        self.coverage.contains(endpoint).then(|| silent_state(endpoint.transport))
     }
 
     /// Takes in what a second asking of some endpoints found.
@@ -302,11 +292,7 @@ impl ScanReport {
     pub fn absorb(&mut self, confirmation: Self) {
         let mut answered: BTreeMap<(IpAddr, Transport), BTreeSet<u16>> = BTreeMap::new();
         for state in &confirmation.states {
-            let Endpoint {
-                addr,
-                transport,
-                port,
-            } = state.endpoint;
+            let Endpoint { addr, transport, port } = state.endpoint;
             answered.entry((addr, transport)).or_default().insert(port);
         }
         for closed in &confirmation.closed {
@@ -314,12 +300,9 @@ impl ScanReport {
             ports.extend(closed.ports.iter());
         }
         let again = |addr, transport, port| {
-            answered
-                .get(&(addr, transport))
-                .is_some_and(|ports| ports.contains(&port))
+            answered.get(&(addr, transport)).is_some_and(|ports| ports.contains(&port))
         };
-        self.states
-            .retain(|s| !again(s.endpoint.addr, s.endpoint.transport, s.endpoint.port));
+        self.states.retain(|s| !again(s.endpoint.addr, s.endpoint.transport, s.endpoint.port));
         for closed in &mut self.closed {
             if answered.contains_key(&(closed.addr, closed.transport)) {
                 closed.ports = closed
@@ -340,10 +323,8 @@ impl ScanReport {
 
     /// Adds what `coverage` has and this report's lacks.
     fn cover(&mut self, coverage: &TargetSet) {
-        let covered = |addr, transport, port| {
-            self.coverage
-                .contains(&Endpoint::new(addr, transport, port))
-        };
+        let covered =
+            |addr, transport, port| self.coverage.contains(&Endpoint::new(addr, transport, port));
         let missing = coverage.blocks().iter().any(|block| {
             block.addrs.ranges().iter().any(|range| {
                 let ends = [range.first(), range.last()];
@@ -365,10 +346,7 @@ impl ScanReport {
         self.states.sort_by_key(|s| s.endpoint);
         let mut states: Vec<EndpointState> = Vec::with_capacity(self.states.len());
         for mut state in self.states.drain(..) {
-            match states
-                .last_mut()
-                .filter(|last| last.endpoint == state.endpoint)
-            {
+            match states.last_mut().filter(|last| last.endpoint == state.endpoint) {
                 Some(last) => {
                     state.service = state.service.or_else(|| last.service.take());
                     state.banner = state.banner.or_else(|| last.banner.take());
@@ -385,11 +363,7 @@ impl ScanReport {
         }
         self.closed = closed
             .into_iter()
-            .map(|((addr, transport), ports)| HostPorts {
-                addr,
-                transport,
-                ports,
-            })
+            .map(|((addr, transport), ports)| HostPorts { addr, transport, ports })
             .filter(|entry| !entry.ports.is_empty())
             .collect();
     }

@@ -78,9 +78,7 @@ pub(crate) fn stage_rows(
     rows: impl Iterator<Item = RowRec>,
 ) -> Result<(), StoreError> {
     let place = |rows: &[RowRec]| {
-        let last = rows
-            .last()
-            .map_or(Endpoint::tcp([0, 0, 0, 0].into(), 0), row_endpoint);
+        let last = rows.last().map_or(Endpoint::tcp([0, 0, 0, 0].into(), 0), row_endpoint);
         Key::new(key::ROWS).scan(id).endpoint(&last).done()
     };
     let mut chunks = Chunks::new();
@@ -105,9 +103,7 @@ pub(crate) fn stage_closed(
 ) -> Result<(), StoreError> {
     let place = |lists: &[ClosedRec]| {
         let key = Key::new(key::CLOSED).scan(id);
-        lists.last().map_or_else(Vec::new, |l| {
-            key.addr(l.addr).transport(l.transport.0).done()
-        })
+        lists.last().map_or_else(Vec::new, |l| key.addr(l.addr).transport(l.transport.0).done())
     };
     let mut chunks = Chunks::new();
     for list in lists {
@@ -132,21 +128,13 @@ struct Chunks<T> {
 
 impl<T> Chunks<T> {
     const fn new() -> Self {
-        Self {
-            items: Vec::new(),
-            bytes: 0,
-            number: 0,
-        }
+        Self { items: Vec::new(), bytes: 0, number: 0 }
     }
 
     fn push(&mut self, item: T, size: usize) -> Option<(u32, Vec<T>)> {
         self.items.push(item);
         self.bytes += size;
-        if self.bytes < CHUNK_BYTES {
-            None
-        } else {
-            self.last()
-        }
+        if self.bytes < CHUNK_BYTES { None } else { self.last() }
     }
 
     fn last(&mut self) -> Option<(u32, Vec<T>)> {
@@ -189,16 +177,11 @@ pub(crate) fn coverage(inner: &Inner, id: ScanId) -> Result<TargetSet, StoreErro
     let prefix = Key::new(key::COVERAGE).scan(id);
     let mut blocks = Vec::new();
     for pair in inner.range::<Vec<BlockRec>>(&prefix.clone().done(), &prefix.end()) {
-        blocks.extend(pair?.1.into_iter().map(|rec| {
-            Block {
-                addrs: rec
-                    .addrs
-                    .iter()
-                    .filter_map(|(a, b)| AddrRange::new(*a, *b))
-                    .collect::<AddrSet>(),
-                tcp: rec.tcp.0,
-                udp: rec.udp.0,
-            }
+        blocks.extend(pair?.1.into_iter().map(|rec| Block {
+            addrs:
+                rec.addrs.iter().filter_map(|(a, b)| AddrRange::new(*a, *b)).collect::<AddrSet>(),
+            tcp: rec.tcp.0,
+            udp: rec.udp.0,
         }));
     }
     Ok(cover::merged(blocks))
@@ -211,10 +194,7 @@ pub(crate) fn rows(
     after: Option<Endpoint>,
 ) -> impl Iterator<Item = Result<RowRec, StoreError>> + '_ {
     let prefix = Key::new(key::ROWS).scan(id);
-    let from = after.map_or_else(
-        || prefix.clone().done(),
-        |e| prefix.clone().endpoint(&e).done(),
-    );
+    let from = after.map_or_else(|| prefix.clone().done(), |e| prefix.clone().endpoint(&e).done());
     let chunks = inner.range::<Vec<RowRec>>(&from, &prefix.end());
     flatten(chunks).filter(move |row| match (row, after) {
         (Ok(row), Some(after)) => row_endpoint(row) > after,
@@ -250,14 +230,9 @@ pub(crate) fn stream<'a>(
     listed: bool,
 ) -> impl Iterator<Item = Result<EndpointState, StoreError>> + use<'a> {
     let at = UnixTime::from_millis(head.finished_ms);
-    let mut explicit = rows(inner, id, after)
-        .map(|row| row.map(row_state))
-        .peekable();
+    let mut explicit = rows(inner, id, after).map(|row| row.map(row_state)).peekable();
     let start = after.map(|e| (e.addr, e.transport));
-    let lists = listed
-        .then(|| closed(inner, id, start))
-        .into_iter()
-        .flatten();
+    let lists = listed.then(|| closed(inner, id, start)).into_iter().flatten();
     let mut closed = lists
         .flat_map(move |list| {
             let (states, error) = match list {
@@ -276,11 +251,7 @@ pub(crate) fn stream<'a>(
 
 fn closed_states(list: &ClosedRec, after: Option<Endpoint>, at: UnixTime) -> Vec<EndpointState> {
     let transport = list.transport.0;
-    let endpoints = list
-        .ports
-        .0
-        .iter()
-        .map(|port| Endpoint::new(list.addr, transport, port));
+    let endpoints = list.ports.0.iter().map(|port| Endpoint::new(list.addr, transport, port));
     endpoints
         .filter(|endpoint| after.is_none_or(|after| *endpoint > after))
         .map(|endpoint| EndpointState {
@@ -318,10 +289,7 @@ pub(crate) fn state_of(
     let place = Key::new(key::ROWS).scan(id);
     let from = place.clone().endpoint(endpoint).done();
     if let Some(chunk) = inner.range::<Vec<RowRec>>(&from, &place.end()).next() {
-        let found = chunk?
-            .1
-            .into_iter()
-            .find(|row| row_endpoint(row) == *endpoint);
+        let found = chunk?.1.into_iter().find(|row| row_endpoint(row) == *endpoint);
         if let Some(row) = found {
             return Ok(Some(row.state.0));
         }
@@ -348,21 +316,13 @@ pub(crate) fn load(inner: &Inner, id: ScanId, head: &ScanRec) -> Result<ScanRepo
         finished_at: UnixTime::from_millis(head.finished_ms),
         coverage: coverage(inner, id)?,
         complete: head.complete,
-        states: rows(inner, id, None)
-            .map(|r| r.map(row_state))
-            .collect::<Result<_, _>>()?,
+        states: rows(inner, id, None).map(|r| r.map(row_state)).collect::<Result<_, _>>()?,
         closed: closed(inner, id, None)
             .map(|c| {
-                c.map(|c| HostPorts {
-                    addr: c.addr,
-                    transport: c.transport.0,
-                    ports: c.ports.0,
-                })
+                c.map(|c| HostPorts { addr: c.addr, transport: c.transport.0, ports: c.ports.0 })
             })
             .collect::<Result<_, _>>()?,
-        hosts: signs
-            .map(|s| s.map(|s| observation(&s)))
-            .collect::<Result<_, _>>()?,
+        hosts: signs.map(|s| s.map(|s| observation(&s))).collect::<Result<_, _>>()?,
         counters: counters(&head.counters),
     })
 }
@@ -410,12 +370,7 @@ pub(crate) fn scan_rec(site: u32, report: &ScanReport) -> ScanRec {
             filtered: c.filtered,
             loss_estimate: c.loss_estimate.filter(|loss| loss.is_finite()),
             coverage: finite(c.coverage),
-            rejected: c
-                .rejected
-                .iter()
-                .take(64)
-                .map(|(why, n)| (cut(why, 64), *n))
-                .collect(),
+            rejected: c.rejected.iter().take(64).map(|(why, n)| (cut(why, 64), *n)).collect(),
             kernel_drops: c.kernel_drops,
         },
     }
@@ -437,9 +392,7 @@ fn counters(rec: &CountersRec) -> ScanCounters {
 
 /// The first `len` bytes of a text, to a character's border.
 pub(crate) fn cut(text: &str, len: usize) -> String {
-    text.get(..text.floor_char_boundary(len))
-        .unwrap_or_default()
-        .to_owned()
+    text.get(..text.floor_char_boundary(len)).unwrap_or_default().to_owned()
 }
 
 /// A service with texts of at most `len` bytes and `cpes` names.
@@ -450,12 +403,7 @@ pub(crate) fn service_rec(service: &ServiceRecord, len: usize, cpes: usize) -> S
         product: short(&service.product),
         version: short(&service.version),
         extra: short(&service.extra),
-        cpe: service
-            .cpe
-            .iter()
-            .take(cpes)
-            .map(|cpe| cut(cpe, len))
-            .collect(),
+        cpe: service.cpe.iter().take(cpes).map(|cpe| cut(cpe, len)).collect(),
         tls: service.tls,
     }
 }
@@ -490,10 +438,7 @@ pub(crate) fn row_rec(state: &EndpointState) -> RowRec {
         ttl: state.ttl,
         rtt_us: micros(state.rtt),
         at_ms: state.at.as_millis(),
-        service: state
-            .service
-            .as_ref()
-            .map(|service| service_rec(service, 255, 8)),
+        service: state.service.as_ref().map(|service| service_rec(service, 255, 8)),
         banner: banner.map(|b| Blob(b.iter().take(MAX_BANNER_LEN).copied().collect())),
     }
 }
@@ -501,10 +446,7 @@ pub(crate) fn row_rec(state: &EndpointState) -> RowRec {
 fn row_size(row: &RowRec) -> usize {
     let service = row.service.as_ref().map_or(0, |s| {
         let texts = [&s.product, &s.version, &s.extra];
-        let optional: usize = texts
-            .iter()
-            .map(|t| t.as_ref().map_or(0, String::len))
-            .sum();
+        let optional: usize = texts.iter().map(|t| t.as_ref().map_or(0, String::len)).sum();
         s.name.len() + optional + s.cpe.iter().map(String::len).sum::<usize>() + 8
     });
     32 + service + row.banner.as_ref().map_or(0, |b| b.0.len())
@@ -524,11 +466,7 @@ pub(crate) fn row_state(row: RowRec) -> EndpointState {
 }
 
 fn closed_rec(list: &HostPorts) -> ClosedRec {
-    ClosedRec {
-        addr: list.addr,
-        transport: Code(list.transport),
-        ports: Ports(list.ports.clone()),
-    }
+    ClosedRec { addr: list.addr, transport: Code(list.transport), ports: Ports(list.ports.clone()) }
 }
 
 fn sign_rec(host: &HostObservation) -> SignRec {

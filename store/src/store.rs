@@ -34,10 +34,7 @@ pub struct StoreOptions {
 impl Default for StoreOptions {
     /// 64 MiB of cache; 128 MiB of the disk stay free.
     fn default() -> Self {
-        Self {
-            cache_bytes: 64 << 20,
-            reserve_bytes: 128 << 20,
-        }
+        Self { cache_bytes: 64 << 20, reserve_bytes: 128 << 20 }
     }
 }
 
@@ -114,9 +111,7 @@ impl Store {
     pub(crate) fn over(kv: Box<dyn Kv>, disk: Option<Disk>) -> Result<Self, StoreError> {
         let inner = Inner::new(kv, disk);
         recover(&inner)?;
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Stores a scan. When it returns the scan is whole, visible and on stable storage; when it
@@ -137,8 +132,7 @@ impl Store {
     pub fn scan(&self, id: ScanId) -> Result<Option<ScanRecord>, StoreError> {
         let _read = self.inner.read()?;
         let head = scan_rows::header(&self.inner, id)?;
-        head.map(|head| scan_rows::scan_record(&self.inner, id, head))
-            .transpose()
+        head.map(|head| scan_rows::scan_record(&self.inner, id, head)).transpose()
     }
 
     /// The scans in the order of their numbers, the newest last.
@@ -237,9 +231,7 @@ impl Store {
             return Err(ExpectError::Invalid(problems));
         }
         let _writer = self.inner.write()?;
-        let ops = expectations
-            .iter()
-            .map(|e| expected::put_op(&self.inner, e));
+        let ops = expectations.iter().map(|e| expected::put_op(&self.inner, e));
         let ops = ops.collect::<Result<_, _>>()?;
         Ok(expected::change(&self.inner, ops)?)
     }
@@ -262,10 +254,7 @@ impl Store {
             }
         }
         let count = keys.len();
-        expected::change(
-            &self.inner,
-            keys.into_iter().map(|key| (key, None)).collect(),
-        )?;
+        expected::change(&self.inner, keys.into_iter().map(|key| (key, None)).collect())?;
         Ok(count)
     }
 
@@ -350,9 +339,7 @@ impl Store {
             return self.put_info(&[(IMPORTS_LAST, &format!("{seconds}.{millis:03}"))]);
         }
         let before: Option<String> = self.inner.get(&info_key(IMPORTS_FAILED_TOTAL))?;
-        let count = before
-            .and_then(|text| text.parse::<u64>().ok())
-            .unwrap_or(0);
+        let count = before.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
         self.put_info(&[(IMPORTS_FAILED_TOTAL, &count.saturating_add(1).to_string())])
     }
 
@@ -361,10 +348,7 @@ impl Store {
         for (key, text) in texts {
             if key.len() + text.len() > MAX_INFO_LEN {
                 let len = key.len() + text.len();
-                return Err(StoreError::TooLarge {
-                    what: "the text",
-                    len,
-                });
+                return Err(StoreError::TooLarge { what: "the text", len });
             }
             let place = info_key(key);
             let value = seal(&place, &(*text).to_owned())?;
@@ -400,11 +384,7 @@ impl Store {
     pub fn import(&self, input: &mut dyn BufRead) -> Result<ImportOutcome, ImportError> {
         let _writer = self.inner.write()?;
         let outcome = transfer::import(&self.inner, input);
-        *self
-            .inner
-            .expected
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = None;
+        *self.inner.expected.lock().unwrap_or_else(PoisonError::into_inner) = None;
         outcome
     }
 

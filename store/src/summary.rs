@@ -47,10 +47,7 @@ pub struct Summary {
 pub(crate) fn summary(inner: &Inner) -> Result<Arc<Summary>, StoreError> {
     let generation = inner.generation();
     let mut cache = inner.summary.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(summary) = cache
-        .as_ref()
-        .filter(|summary| summary.generation == generation)
-    {
+    if let Some(summary) = cache.as_ref().filter(|summary| summary.generation == generation) {
         return Ok(Arc::clone(summary));
     }
     let summary = Arc::new(compute(inner, generation)?);
@@ -59,29 +56,19 @@ pub(crate) fn summary(inner: &Inner) -> Result<Arc<Summary>, StoreError> {
 }
 
 fn compute(inner: &Inner, generation: u64) -> Result<Summary, StoreError> {
-    let mut summary = Summary {
-        generation,
-        ..Summary::default()
-    };
+    let mut summary = Summary { generation, ..Summary::default() };
     for (site, name) in inner.sites_for(None) {
         for group in Groups::new(inner, site, None, None, true) {
             add_group(&mut summary, &name, &group?);
         }
     }
     let sides = (Side::Expected, Side::Current);
-    compare(
-        inner,
-        sides,
-        &Filter::default(),
-        DiffOptions::default(),
-        None,
-        &mut |_, row| {
-            let host = (row.site, row.endpoint.addr, row.endpoint.transport);
-            *summary.rogue.entry(host).or_default() += 1;
-            *summary.rogue_by_kind.entry(row.kind).or_default() += 1;
-            true
-        },
-    )?;
+    compare(inner, sides, &Filter::default(), DiffOptions::default(), None, &mut |_, row| {
+        let host = (row.site, row.endpoint.addr, row.endpoint.transport);
+        *summary.rogue.entry(host).or_default() += 1;
+        *summary.rogue_by_kind.entry(row.kind).or_default() += 1;
+        true
+    })?;
     summary.scans = count_keys(inner, key::SCAN)?;
     summary.hosts = count_keys(inner, key::HOST)?;
     summary.expected = expected::index(inner)?.len;
@@ -98,10 +85,7 @@ fn add_group(summary: &mut Summary, site: &SiteName, group: &Group) {
         }
     };
     for state in PortState::ALL {
-        add(
-            state,
-            group.rows.iter().filter(|row| row.state.0 == state).count(),
-        );
+        add(state, group.rows.iter().filter(|row| row.state.0 == state).count());
     }
     for layer in group.quiet.iter().flat_map(|quiet| &quiet.layers) {
         add(PortState::Closed, layer.closed.0.len());
@@ -116,9 +100,7 @@ fn add_texts(summary: &mut Summary, inner: &Inner) -> Result<(), StoreError> {
         let name = bytes.get(1..).unwrap_or_default();
         if let Some(scan) = name.strip_prefix(LAST_SUCCESS) {
             let at = text.parse().map(UnixTime::from_millis).unwrap_or_default();
-            summary
-                .last_success
-                .insert(String::from_utf8_lossy(scan).into_owned(), at);
+            summary.last_success.insert(String::from_utf8_lossy(scan).into_owned(), at);
         } else if name == IMPORTS_FAILED_TOTAL.as_bytes() {
             summary.imports_failed_total = text.parse().unwrap_or(0);
         } else if name == IMPORTS_LAST.as_bytes() {
@@ -133,9 +115,7 @@ fn parse_seconds(text: &str) -> Option<UnixTime> {
     let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
     let millis: String = part.chars().chain("000".chars()).take(3).collect();
     let whole = whole.parse::<i64>().ok()?.checked_mul(1000)?;
-    Some(UnixTime::from_millis(
-        whole.checked_add(millis.parse().ok()?)?,
-    ))
+    Some(UnixTime::from_millis(whole.checked_add(millis.parse().ok()?)?))
 }
 
 fn count_keys(inner: &Inner, prefix: u8) -> Result<u64, StoreError> {

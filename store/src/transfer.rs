@@ -29,13 +29,7 @@ pub(crate) fn export(inner: &Inner, out: &mut dyn Write) -> Result<(), ExportErr
         lines += 1;
         out.write_all(&text).map_err(ExportError::Write)
     };
-    put(
-        &Line::Header {
-            format: FORMAT.to_owned(),
-            version: SCHEMA_VERSION,
-        },
-        &mut sum,
-    )?;
+    put(&Line::Header { format: FORMAT.to_owned(), version: SCHEMA_VERSION }, &mut sum)?;
     for (from, to) in ORDER {
         for pair in inner.kv.range(&[*from], &[*to]) {
             let pair = pair.map_err(|e| ExportError::Store(e.into()))?;
@@ -46,11 +40,8 @@ pub(crate) fn export(inner: &Inner, out: &mut dyn Write) -> Result<(), ExportErr
     }
     let crc32 = format!("{:08x}", sum.clone().finalize());
     let count = lines;
-    let mut text = serde_json::to_vec(&Line::End {
-        lines: count,
-        crc32,
-    })
-    .map_err(|e| ExportError::Write(e.into()))?;
+    let mut text = serde_json::to_vec(&Line::End { lines: count, crc32 })
+        .map_err(|e| ExportError::Write(e.into()))?;
     text.push(b'\n');
     out.write_all(&text).map_err(ExportError::Write)?;
     out.flush().map_err(ExportError::Write)
@@ -82,11 +73,7 @@ pub(crate) fn import(inner: &Inner, input: &mut dyn BufRead) -> Result<ImportOut
 }
 
 fn fill(inner: &Inner, input: &mut dyn BufRead) -> Result<ImportOutcome, ImportError> {
-    let mut lines = Lines {
-        input,
-        number: 0,
-        sum: crc32fast::Hasher::new(),
-    };
+    let mut lines = Lines { input, number: 0, sum: crc32fast::Hasher::new() };
     match lines.next()? {
         Line::Header { format, version } if format == FORMAT => {
             if version != SCHEMA_VERSION {
@@ -102,11 +89,7 @@ fn fill(inner: &Inner, input: &mut dyn BufRead) -> Result<ImportOutcome, ImportE
     loop {
         let sum = lines.sum.clone().finalize();
         let line = lines.next()?;
-        if let Line::End {
-            lines: count,
-            crc32,
-        } = &line
-        {
+        if let Line::End { lines: count, crc32 } = &line {
             if *count != lines.number - 1 || *crc32 != format!("{sum:08x}") {
                 return Err(lines.problem("the lines before are not those that were written"));
             }
@@ -135,26 +118,17 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     fn problem(&self, problem: impl Into<String>) -> ImportError {
-        ImportError::Line {
-            line: self.number,
-            problem: problem.into(),
-        }
+        ImportError::Line { line: self.number, problem: problem.into() }
     }
 
     fn next(&mut self) -> Result<Line, ImportError> {
         let mut text = Vec::new();
         self.number += 1;
         let mut bounded = self.input.take(MAX_LINE_LEN);
-        bounded
-            .read_until(b'\n', &mut text)
-            .map_err(ImportError::Read)?;
+        bounded.read_until(b'\n', &mut text).map_err(ImportError::Read)?;
         if text.pop() != Some(b'\n') {
             let long = text.len() > 4 << 19;
-            let why = if long {
-                "the line is too long"
-            } else {
-                "the export ends too early"
-            };
+            let why = if long { "the line is too long" } else { "the export ends too early" };
             return Err(self.problem(why));
         }
         self.sum.update(&text);
@@ -165,10 +139,6 @@ impl Lines<'_> {
     fn at_end(&mut self) -> Result<(), ImportError> {
         self.number += 1;
         let rest = self.input.fill_buf().map_err(ImportError::Read)?;
-        if rest.is_empty() {
-            Ok(())
-        } else {
-            Err(self.problem("something follows the last line"))
-        }
+        if rest.is_empty() { Ok(()) } else { Err(self.problem("something follows the last line")) }
     }
 }

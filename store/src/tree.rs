@@ -82,12 +82,7 @@ impl SledTree {
     pub(crate) fn open(parent: &Path, name: &str, cache_bytes: u64) -> Result<Self, KvError> {
         let dir = parent.join(name);
         if !dir.exists() {
-            create(
-                parent,
-                &dir,
-                &parent.join(format!("{name}.new")),
-                cache_bytes,
-            )?;
+            create(parent, &dir, &parent.join(format!("{name}.new")), cache_bytes)?;
         }
         clear_stale_snapshots(&dir).map_err(KvError::Io)?;
         let db = match open_db(&dir, cache_bytes) {
@@ -98,18 +93,10 @@ impl SledTree {
             }
             other => other?,
         };
-        let log = File::options()
-            .read(true)
-            .write(true)
-            .open(dir.join("db"))
-            .map_err(KvError::Io)?;
+        let log =
+            File::options().read(true).write(true).open(dir.join("db")).map_err(KvError::Io)?;
         sync_dir(&dir).map_err(KvError::Io)?;
-        Ok(Self {
-            db,
-            dir,
-            log,
-            compare: Mutex::new(()),
-        })
+        Ok(Self { db, dir, log, compare: Mutex::new(()) })
     }
 }
 
@@ -124,9 +111,7 @@ fn create(parent: &Path, dir: &Path, new: &Path, cache_bytes: u64) -> Result<(),
     db.flush()?;
     drop(db);
     for entry in std::fs::read_dir(new).map_err(io)? {
-        File::open(entry.map_err(io)?.path())
-            .and_then(|f| f.sync_all())
-            .map_err(io)?;
+        File::open(entry.map_err(io)?.path()).and_then(|f| f.sync_all()).map_err(io)?;
     }
     sync_dir(new).map_err(io)?;
     std::fs::rename(new, dir).map_err(io)?;

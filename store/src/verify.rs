@@ -13,9 +13,7 @@ const MAX_PROBLEMS: usize = 1000;
 /// Checks the whole store. The caller may read.
 pub(crate) fn verify(inner: &Inner) -> Result<VerifyReport, StoreError> {
     let mut check = Check::default();
-    check
-        .sites
-        .extend(inner.sites_for(None).into_iter().map(|(number, _)| number));
+    check.sites.extend(inner.sites_for(None).into_iter().map(|(number, _)| number));
     for pair in inner.kv.range(&[0], &[0xff]) {
         let pair = pair?;
         check.report.records += 1;
@@ -72,10 +70,7 @@ impl Check {
                 self.found.entry(*id).or_default().1 += ports;
             }
             Line::Listed { addr, listed, .. } => {
-                let sets = listed
-                    .layers
-                    .iter()
-                    .flat_map(|l| [&l.closed.0, &l.silent.0]);
+                let sets = listed.layers.iter().flat_map(|l| [&l.closed.0, &l.silent.0]);
                 let sum: usize = sets.clone().map(|set| set.len()).sum();
                 let all = sets.fold(crate::bits::PortBits::new(), |mut bits, set| {
                     bits.add(set);

@@ -12,10 +12,7 @@ use portolan_store::{
     StoreError, StoreOptions,
 };
 
-const OPTIONS: StoreOptions = StoreOptions {
-    cache_bytes: 8 << 20,
-    reserve_bytes: 1 << 20,
-};
+const OPTIONS: StoreOptions = StoreOptions { cache_bytes: 8 << 20, reserve_bytes: 1 << 20 };
 
 #[cfg(test)]
 mod help {
@@ -33,11 +30,7 @@ mod help {
         EndpointState {
             endpoint,
             state,
-            reason: if state == PortState::Open {
-                Reason::SynAck
-            } else {
-                Reason::Reset
-            },
+            reason: if state == PortState::Open { Reason::SynAck } else { Reason::Reset },
             ttl: Some(64),
             rtt: Some(Duration::from_micros(210)),
             at: UnixTime::from_seconds(at),
@@ -48,11 +41,8 @@ mod help {
 
     /// A scan of `10.0.0.0/29`, TCP 1 to 100, that found `ports` of host 1 open.
     pub(super) fn report(at: i64, ports: &[u16]) -> ScanReport {
-        let mut report = ScanReport::empty(
-            SiteName::default(),
-            Source::Engine,
-            UnixTime::from_seconds(at),
-        );
+        let mut report =
+            ScanReport::empty(SiteName::default(), Source::Engine, UnixTime::from_seconds(at));
         let range = AddrRange::new(host(0), host(7)).unwrap();
         report.coverage = TargetSet::single(Block {
             addrs: [range].into_iter().collect(),
@@ -65,11 +55,7 @@ mod help {
             .map(|p| state(Endpoint::tcp(host(1), *p), PortState::Open, at + 1))
             .collect();
         let closed: PortSet = (1..=100_u16).filter(|p| !ports.contains(p)).collect();
-        report.closed = vec![HostPorts {
-            addr: host(1),
-            transport: Transport::Tcp,
-            ports: closed,
-        }];
+        report.closed = vec![HostPorts { addr: host(1), transport: Transport::Tcp, ports: closed }];
         report.hosts = vec![HostObservation {
             at: UnixTime::from_seconds(at),
             addr: host(1),
@@ -106,17 +92,11 @@ mod help {
             )
             .unwrap()
             .unwrap();
-        page.items
-            .iter()
-            .map(|row| format!("{} {}", row.endpoint.port, row.kind))
-            .collect()
+        page.items.iter().map(|row| format!("{} {}", row.endpoint.port, row.kind)).collect()
     }
 
     pub(super) fn states(store: &Store, states: &[PortState]) -> Vec<u16> {
-        let filter = Filter {
-            states: states.to_vec(),
-            ..Filter::default()
-        };
+        let filter = Filter { states: states.to_vec(), ..Filter::default() };
         let page = store.current(&filter, &PageRequest::all()).unwrap();
         page.items.iter().map(|row| row.endpoint.port).collect()
     }
@@ -131,19 +111,13 @@ fn what_is_committed_is_there_after_reopening() {
     let id = store.commit_scan(&report(1000, &[22, 80])).unwrap();
     assert_eq!(id, ScanId::new(1000));
     // The second is taken: the next free one is.
-    assert_eq!(
-        store.commit_scan(&report(1000, &[22])).unwrap(),
-        ScanId::new(1001)
-    );
+    assert_eq!(store.commit_scan(&report(1000, &[22])).unwrap(), ScanId::new(1001));
     drop(store);
     let store = open(dir.path());
     assert_eq!(store.scans(&PageRequest::all()).unwrap().items.len(), 2);
     let scan = store.scan(id).unwrap().unwrap();
     assert_eq!(scan.coverage, report(1000, &[]).coverage);
-    let rows = store
-        .scan_states(id, &Filter::default(), &PageRequest::all())
-        .unwrap()
-        .unwrap();
+    let rows = store.scan_states(id, &Filter::default(), &PageRequest::all()).unwrap().unwrap();
     assert_eq!(rows.items.len(), 100);
     assert!(
         store
@@ -153,10 +127,7 @@ fn what_is_committed_is_there_after_reopening() {
     );
     assert_eq!(states(&store, &[PortState::Open]), [22]);
     assert_eq!(states(&store, &[PortState::Closed]).len(), 99);
-    let hosts = store
-        .hosts(&Filter::default(), &PageRequest::all())
-        .unwrap()
-        .items;
+    let hosts = store.hosts(&Filter::default(), &PageRequest::all()).unwrap().items;
     assert_eq!(hosts.len(), 1);
     assert_eq!(hosts[0].mac, Some(MacAddr([2, 0, 0, 0, 0, 1])));
     assert_eq!(hosts[0].open, 1);
@@ -167,18 +138,10 @@ fn what_is_committed_is_there_after_reopening() {
 fn transitions_tell_what_changed_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    for (at, ports) in [
-        (1000, &[22, 80][..]),
-        (2000, &[22]),
-        (3000, &[22]),
-        (4000, &[22, 80]),
-    ] {
+    for (at, ports) in [(1000, &[22, 80][..]), (2000, &[22]), (3000, &[22]), (4000, &[22, 80])] {
         store.commit_scan(&report(at, ports)).unwrap();
     }
-    let all = store
-        .transitions(&Filter::default(), &PageRequest::all())
-        .unwrap()
-        .items;
+    let all = store.transitions(&Filter::default(), &PageRequest::all()).unwrap().items;
     let told: Vec<String> = all
         .iter()
         .map(|t| format!("{} {} {:?}->{}", t.scan, t.endpoint.port, t.from, t.to))
@@ -192,15 +155,8 @@ fn transitions_tell_what_changed_and_nothing_else() {
             "4000 80 Some(Closed)->open"
         ]
     );
-    let filter = Filter {
-        states: vec![PortState::Open],
-        ..Filter::default()
-    };
-    let row = store
-        .current(&filter, &PageRequest::all())
-        .unwrap()
-        .items
-        .remove(1);
+    let filter = Filter { states: vec![PortState::Open], ..Filter::default() };
+    let row = store.current(&filter, &PageRequest::all()).unwrap().items.remove(1);
     assert_eq!(row.first_seen, UnixTime::from_seconds(1001));
     assert_eq!(row.since, UnixTime::from_seconds(4001));
     assert_eq!(row.scan, ScanId::new(4000));
@@ -225,10 +181,7 @@ fn an_endpoint_leaves_open_only_where_it_was_asked() {
     // Asked and silent: filtered.
     let mut silent = report(3000, &[22]);
     silent.closed.clear();
-    assert_eq!(
-        store.unconfirmed(&silent).unwrap(),
-        [Endpoint::tcp(host(1), 80)]
-    );
+    assert_eq!(store.unconfirmed(&silent).unwrap(), [Endpoint::tcp(host(1), 80)]);
     store.commit_scan(&silent).unwrap();
     assert_eq!(states(&store, &[PortState::Open]), [22]);
     assert!(states(&store, &[PortState::Filtered]).contains(&80));
@@ -241,19 +194,9 @@ fn an_old_report_does_not_unsay_a_newer_one() {
     store.commit_scan(&report(5000, &[22])).unwrap();
     store.commit_scan(&report(1000, &[22, 80])).unwrap();
     assert_eq!(states(&store, &[PortState::Open]), [22]);
-    let filter = Filter {
-        states: vec![PortState::Open],
-        ..Filter::default()
-    };
-    let row = store
-        .current(&filter, &PageRequest::all())
-        .unwrap()
-        .items
-        .remove(0);
-    assert_eq!(
-        (row.first_seen, row.scan),
-        (UnixTime::from_seconds(1001), ScanId::new(5000))
-    );
+    let filter = Filter { states: vec![PortState::Open], ..Filter::default() };
+    let row = store.current(&filter, &PageRequest::all()).unwrap().items.remove(0);
+    assert_eq!((row.first_seen, row.scan), (UnixTime::from_seconds(1001), ScanId::new(5000)));
 }
 
 #[test]
@@ -262,48 +205,28 @@ fn expectations_and_drift() {
     let store = open(dir.path());
     store.commit_scan(&report(1000, &[22, 80])).unwrap();
     assert_eq!(drift(&store), ["22 unexpected_open", "80 unexpected_open"]);
-    store
-        .expect(&[
-            exact(22, PortState::Open, "ssh"),
-            exact(99, PortState::Closed, ""),
-        ])
-        .unwrap();
+    store.expect(&[exact(22, PortState::Open, "ssh"), exact(99, PortState::Closed, "")]).unwrap();
     assert_eq!(drift(&store), ["80 unexpected_open"]);
     let summary = store.summary().unwrap();
     assert_eq!(summary.rogue.values().sum::<u64>(), 1);
-    assert_eq!(
-        summary.rogue_by_kind.get(&DriftKind::UnexpectedOpen),
-        Some(&1)
-    );
+    assert_eq!(summary.rogue_by_kind.get(&DriftKind::UnexpectedOpen), Some(&1));
     // A range permits; an exact expectation inside it is more specific.
     let mut range = exact(50, PortState::Open, "lab");
     range.selector.addrs = AddrRange::new(host(0), host(255)).unwrap();
     range.selector.ports = (1, 100);
     store.expect(std::slice::from_ref(&range)).unwrap();
     assert_eq!(drift(&store), Vec::<String>::new());
-    store
-        .expect(&[exact(80, PortState::Closed, "never")])
-        .unwrap();
+    store.expect(&[exact(80, PortState::Closed, "never")]).unwrap();
     assert_eq!(drift(&store), ["80 unexpected_open"]);
-    assert_eq!(
-        store
-            .unexpect(&[range.selector.clone(), range.selector])
-            .unwrap(),
-        1
-    );
+    assert_eq!(store.unexpect(&[range.selector.clone(), range.selector]).unwrap(), 1);
     store.commit_scan(&report(2000, &[80])).unwrap();
     assert_eq!(drift(&store), ["22 missing", "80 unexpected_open"]);
     assert_eq!(store.accept(&Filter::default(), None).unwrap(), 2);
     assert_eq!(drift(&store), Vec::<String>::new());
     assert_eq!(store.summary().unwrap().rogue.len(), 0);
-    let all = store
-        .expected(&Filter::default(), &PageRequest::all())
-        .unwrap()
-        .items;
-    let told: Vec<String> = all
-        .iter()
-        .map(|e| format!("{} {} {}", e.selector.ports.0, e.state, e.comment))
-        .collect();
+    let all = store.expected(&Filter::default(), &PageRequest::all()).unwrap().items;
+    let told: Vec<String> =
+        all.iter().map(|e| format!("{} {} {}", e.selector.ports.0, e.state, e.comment)).collect();
     assert_eq!(told, ["22 closed ssh", "80 open never", "99 closed "]);
 }
 
@@ -320,33 +243,13 @@ fn bad_expectations_change_nothing() {
         exact(22, PortState::Closed, ""),
         exact(23, PortState::Open, &"x".repeat(1025)),
     ];
-    let Err(ExpectError::Invalid(problems)) = store.expect(&list) else {
-        panic!("accepted")
-    };
-    assert_eq!(
-        problems.iter().map(|(i, _)| *i).collect::<Vec<_>>(),
-        [1, 2, 3, 4]
-    );
-    assert!(
-        store
-            .expected(&Filter::default(), &PageRequest::all())
-            .unwrap()
-            .items
-            .is_empty()
-    );
+    let Err(ExpectError::Invalid(problems)) = store.expect(&list) else { panic!("accepted") };
+    assert_eq!(problems.iter().map(|(i, _)| *i).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert!(store.expected(&Filter::default(), &PageRequest::all()).unwrap().items.is_empty());
     // More than one batch holds.
-    let many: Vec<_> = (1..=1000)
-        .map(|port| exact(port, PortState::Open, ""))
-        .collect();
+    let many: Vec<_> = (1..=1000).map(|port| exact(port, PortState::Open, "")).collect();
     store.expect(&many).unwrap();
-    assert_eq!(
-        store
-            .expected(&Filter::default(), &PageRequest::all())
-            .unwrap()
-            .items
-            .len(),
-        1000
-    );
+    assert_eq!(store.expected(&Filter::default(), &PageRequest::all()).unwrap().items.len(), 1000);
     assert_eq!(store.verify().unwrap().problems, Vec::<String>::new());
 }
 
@@ -357,32 +260,20 @@ fn the_strict_difference_is_portmantools_full_join() {
     store.commit_scan(&report(1000, &[22])).unwrap();
     let mut unseen = exact(7, PortState::Closed, "");
     unseen.selector.addrs = AddrRange::single(host(200));
-    store
-        .expect(&[exact(22, PortState::Open, ""), unseen])
-        .unwrap();
+    store.expect(&[exact(22, PortState::Open, ""), unseen]).unwrap();
     let strict = DiffOptions { strict: true };
     let filter = Filter::default();
     let all = store
-        .diff(
-            Side::Expected,
-            Side::Current,
-            &filter,
-            &strict,
-            &PageRequest::all(),
-        )
+        .diff(Side::Expected, Side::Current, &filter, &strict, &PageRequest::all())
         .unwrap()
         .unwrap()
         .items;
     assert_eq!(
-        all.iter()
-            .filter(|r| r.from.is_none() && r.to == Some(PortState::Closed))
-            .count(),
+        all.iter().filter(|r| r.from.is_none() && r.to == Some(PortState::Closed)).count(),
         99
     );
     assert_eq!(
-        all.iter()
-            .filter(|r| r.from == Some(PortState::Closed) && r.to.is_none())
-            .count(),
+        all.iter().filter(|r| r.from == Some(PortState::Closed) && r.to.is_none()).count(),
         1
     );
     assert_eq!(all.len(), 100);
@@ -399,23 +290,12 @@ fn scans_are_compared_with_each_other_and_the_current_state() {
         let all = PageRequest::all();
         let page = store.diff(from, to, &Filter::default(), &DiffOptions::default(), &all);
         let rows = page.unwrap().unwrap().items;
-        rows.iter()
-            .map(|r| format!("{} {}", r.endpoint.port, r.kind))
-            .collect()
+        rows.iter().map(|r| format!("{} {}", r.endpoint.port, r.kind)).collect()
     };
-    assert_eq!(
-        kinds(Side::Scan(a), Side::Scan(b)),
-        ["80 closed", "81 opened"]
-    );
-    assert_eq!(
-        kinds(Side::Scan(a), Side::Current),
-        ["80 closed", "81 opened"]
-    );
+    assert_eq!(kinds(Side::Scan(a), Side::Scan(b)), ["80 closed", "81 opened"]);
+    assert_eq!(kinds(Side::Scan(a), Side::Current), ["80 closed", "81 opened"]);
     assert!(kinds(Side::Scan(b), Side::Current).is_empty());
-    assert_eq!(
-        kinds(Side::Scan(a), Side::Expected),
-        ["22 unexpected_open", "80 unexpected_open"]
-    );
+    assert_eq!(kinds(Side::Scan(a), Side::Expected), ["22 unexpected_open", "80 unexpected_open"]);
     let unknown = store.diff(
         Side::Scan(ScanId::new(7)),
         Side::Current,
@@ -431,37 +311,21 @@ fn pruning_leaves_the_current_state_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let mut wide = report(1000, &[22, 80]);
-    wide.states
-        .push(state(Endpoint::tcp(host(3), 5000), PortState::Open, 1001));
+    wide.states.push(state(Endpoint::tcp(host(3), 5000), PortState::Open, 1001));
     store.commit_scan(&wide).unwrap();
     store.commit_scan(&report(2000, &[22])).unwrap();
     store.commit_scan(&report(3000, &[22])).unwrap();
-    let before = store
-        .current(&Filter::default(), &PageRequest::all())
-        .unwrap()
-        .items;
+    let before = store.current(&Filter::default(), &PageRequest::all()).unwrap().items;
     let outcome = store.prune(UnixTime::from_seconds(3000)).unwrap();
     assert_eq!((outcome.scans, outcome.endpoints), (1, 100));
-    assert_eq!(
-        store
-            .current(&Filter::default(), &PageRequest::all())
-            .unwrap()
-            .items,
-        before
-    );
+    assert_eq!(store.current(&Filter::default(), &PageRequest::all()).unwrap().items, before);
     let scans = store.scans(&PageRequest::all()).unwrap().items;
     let left: Vec<(i64, bool)> = scans.iter().map(|s| (s.id.as_i64(), s.pruned)).collect();
     assert_eq!(left, [(1000, true), (3000, false)]);
     assert_eq!(store.verify().unwrap().problems, Vec::<String>::new());
     drop(store);
     let store = open(dir.path());
-    assert_eq!(
-        store
-            .current(&Filter::default(), &PageRequest::all())
-            .unwrap()
-            .items,
-        before
-    );
+    assert_eq!(store.current(&Filter::default(), &PageRequest::all()).unwrap().items, before);
 }
 
 #[test]
@@ -469,10 +333,7 @@ fn pages_join_to_the_whole_and_survive_changes() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     store.commit_scan(&report(1000, &[22, 80])).unwrap();
-    let all = store
-        .current(&Filter::default(), &PageRequest::all())
-        .unwrap()
-        .items;
+    let all = store.current(&Filter::default(), &PageRequest::all()).unwrap().items;
     let mut page = PageRequest::first(7);
     let mut joined = Vec::new();
     loop {
@@ -484,30 +345,16 @@ fn pages_join_to_the_whole_and_survive_changes() {
     }
     assert_eq!(joined, all);
     // Between two pages the store changes: nothing before the cursor comes again.
-    let first = store
-        .current(&Filter::default(), &PageRequest::first(50))
-        .unwrap();
+    let first = store.current(&Filter::default(), &PageRequest::first(50)).unwrap();
     store.commit_scan(&report(2000, &[22, 80, 3])).unwrap();
-    let rest = PageRequest {
-        limit: 1000,
-        cursor: first.next,
-    };
+    let rest = PageRequest { limit: 1000, cursor: first.next };
     let rest = store.current(&Filter::default(), &rest).unwrap().items;
-    assert_eq!(
-        rest.first().unwrap().endpoint.port,
-        first.items.last().unwrap().endpoint.port + 1
-    );
+    assert_eq!(rest.first().unwrap().endpoint.port, first.items.last().unwrap().endpoint.port + 1);
     assert_eq!(rest.len(), 50);
     // A cursor of another list is refused.
     let wrong = store.scans(&PageRequest::first(1)).unwrap().next;
-    let wrong = PageRequest {
-        limit: 1,
-        cursor: wrong,
-    };
-    assert!(matches!(
-        store.hosts(&Filter::default(), &wrong),
-        Err(StoreError::BadCursor)
-    ));
+    let wrong = PageRequest { limit: 1, cursor: wrong };
+    assert!(matches!(store.hosts(&Filter::default(), &wrong), Err(StoreError::BadCursor)));
 }
 
 #[test]
@@ -530,18 +377,9 @@ fn an_export_comes_back_equal_or_not_at_all() {
     assert_eq!(outcome.scans, 2);
     let mut again = Vec::new();
     copy.export(&mut again).unwrap();
-    assert_eq!(
-        String::from_utf8(text.clone()).unwrap(),
-        String::from_utf8(again).unwrap()
-    );
-    assert_eq!(
-        copy.summary().unwrap().last_success,
-        store.summary().unwrap().last_success
-    );
-    assert!(matches!(
-        copy.import(&mut text.as_slice()),
-        Err(ImportError::NotEmpty)
-    ));
+    assert_eq!(String::from_utf8(text.clone()).unwrap(), String::from_utf8(again).unwrap());
+    assert_eq!(copy.summary().unwrap().last_success, store.summary().unwrap().last_success);
+    assert!(matches!(copy.import(&mut text.as_slice()), Err(ImportError::NotEmpty)));
     // Cut anywhere, or with one byte changed: refused, and the store stays empty.
     let third = tempfile::tempdir().unwrap();
     let empty = open(third.path());
@@ -549,10 +387,7 @@ fn an_export_comes_back_equal_or_not_at_all() {
         assert!(empty.import(&mut &text[..cut]).is_err(), "cut at {cut}");
         let mut bad = text.clone();
         bad[cut] ^= 1;
-        assert!(
-            empty.import(&mut bad.as_slice()).is_err(),
-            "changed at {cut}"
-        );
+        assert!(empty.import(&mut bad.as_slice()).is_err(), "changed at {cut}");
     }
     assert!(empty.scans(&PageRequest::all()).unwrap().items.is_empty());
     empty.import(&mut text.as_slice()).unwrap();
@@ -562,23 +397,14 @@ fn an_export_comes_back_equal_or_not_at_all() {
 fn one_process_at_a_time() {
     let dir = tempfile::tempdir().unwrap();
     let _store = open(dir.path());
-    assert!(matches!(
-        Store::open(dir.path(), OPTIONS),
-        Err(StoreError::Locked { .. })
-    ));
+    assert!(matches!(Store::open(dir.path(), OPTIONS), Err(StoreError::Locked { .. })));
 }
 
 #[test]
 fn a_nearly_full_disk_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
-    let options = StoreOptions {
-        reserve_bytes: u64::MAX,
-        ..OPTIONS
-    };
-    assert!(matches!(
-        Store::open(dir.path(), options),
-        Err(StoreError::Full { .. })
-    ));
+    let options = StoreOptions { reserve_bytes: u64::MAX, ..OPTIONS };
+    assert!(matches!(Store::open(dir.path(), options), Err(StoreError::Full { .. })));
     assert!(!dir.path().join("db").exists());
 }
 
@@ -590,11 +416,7 @@ fn a_report_of_200_000_ports_is_committed_quickly_and_read_by_page() {
     big.closed.clear();
     for last in 1..=4 {
         big.states.extend((1..=50_000_u16).map(|port| {
-            let which = if port % 2 == 0 {
-                PortState::Open
-            } else {
-                PortState::Closed
-            };
+            let which = if port % 2 == 0 { PortState::Open } else { PortState::Closed };
             state(Endpoint::tcp(host(last), port), which, 1001)
         }));
     }
@@ -604,20 +426,10 @@ fn a_report_of_200_000_ports_is_committed_quickly_and_read_by_page() {
     big.started_at = UnixTime::from_seconds(2000);
     store.commit_scan(&big).unwrap();
     let second = started.elapsed() - first;
-    assert!(
-        first.max(second) < Duration::from_secs(60),
-        "{first:?}, {second:?}"
-    );
-    let page = store.scan_states(
-        ScanId::new(1000),
-        &Filter::default(),
-        &PageRequest::first(100),
-    );
+    assert!(first.max(second) < Duration::from_secs(60), "{first:?}, {second:?}");
+    let page = store.scan_states(ScanId::new(1000), &Filter::default(), &PageRequest::first(100));
     assert_eq!(page.unwrap().unwrap().items.len(), 100);
-    let open = Filter {
-        states: vec![PortState::Open],
-        ..Filter::default()
-    };
+    let open = Filter { states: vec![PortState::Open], ..Filter::default() };
     let mut page = PageRequest::first(30_000);
     let mut count = 0;
     loop {

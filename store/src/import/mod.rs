@@ -3,9 +3,23 @@
 //! Every reader is bounded by [`Limits`], takes any bytes without panicking, and says in which
 //! line the report stops making sense.
 
-use std::io::BufRead;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::report::{ScanReport, SiteName, Source};
+use portolan_core::{PortState, UnixTime};
+
+use crate::report::{ScanReport, Source};
+
+/// Counting and bounding what is read.
+mod bounded;
+/// masscan's JSON and list output.
+mod masscan;
+/// One host of nmap's report.
+mod nmap_host;
+/// nmap's XML output.
+mod nmap_xml;
+
+pub use masscan::{masscan_json, masscan_list};
+pub use nmap_xml::nmap_xml;
 
 /// What a reader takes before it gives up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,44 +59,35 @@ pub struct ReportError {
     pub problem: String,
 }
 
-/// Reads nmap's XML output (`-oX`).
-///
-/// # Errors
-/// The first place that is no nmap XML, is too large, or where the report ends too early.
-pub fn nmap_xml(_r: impl BufRead, _s: SiteName, _l: Limits) -> Result<ScanReport, ReportError> {
-    Err(ReportError {
-        line: 1,
-        problem: "not read yet".to_owned(),
-    })
+/// The most endpoints with a row each that one report may bring.
+const MAX_STATES: usize = 4_000_000;
+
+/// The time of a report that does not say when it was made.
+fn now() -> UnixTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixTime::default().after(since)
 }
 
-/// Reads masscan's JSON output (`-oJ`, `-oD`).
-///
-/// # Errors
-/// The first line that is no masscan JSON or is too large.
-pub fn masscan_json(_r: impl BufRead, _s: SiteName, _l: Limits) -> Result<ScanReport, ReportError> {
-    Err(ReportError {
-        line: 1,
-        problem: "not read yet".to_owned(),
-    })
-}
-
-/// Reads masscan's list output (`-oL`).
-///
-/// # Errors
-/// The first line that is none of a list's or is too large.
-pub fn masscan_list(_r: impl BufRead, _s: SiteName, _l: Limits) -> Result<ScanReport, ReportError> {
-    Err(ReportError {
-        line: 1,
-        problem: "not read yet".to_owned(),
-    })
+/// Sets the counters of a report from what it found.
+fn count(report: &mut ScanReport) {
+    let rows = |wanted: &dyn Fn(PortState) -> bool| -> u64 {
+        let rows = report.states.iter().filter(|s| wanted(s.state)).count();
+        u64::try_from(rows).unwrap_or(u64::MAX)
+    };
+    let listed: usize = report.closed.iter().map(|list| list.ports.len()).sum();
+    let (open, closed) = (rows(&|s| s == PortState::Open), rows(&|s| s == PortState::Closed));
+    let counters = &mut report.counters;
+    counters.open = open;
+    counters.closed = closed.saturating_add(u64::try_from(listed).unwrap_or(u64::MAX));
+    let asked = report.coverage.len().unwrap_or(u64::MAX);
+    counters.filtered = asked.saturating_sub(open).saturating_sub(counters.closed);
+    counters.replies = open.saturating_add(counters.closed);
+    counters.coverage = 1.0;
 }
 
 /// Guesses from its first bytes (512 are plenty) what wrote a report.
 pub fn detect(first_bytes: &[u8]) -> Option<Source> {
-    let head = first_bytes
-        .get(..first_bytes.len().min(4096))
-        .unwrap_or_default();
+    let head = first_bytes.get(..first_bytes.len().min(4096)).unwrap_or_default();
     let text = String::from_utf8_lossy(head);
     let text = text.trim_start_matches('\u{feff}').trim_start();
     if text.starts_with("#masscan") || text.starts_with("open ") || text.starts_with("banner ") {
