@@ -78,8 +78,8 @@ pub(crate) fn stage_rows(
     rows: impl Iterator<Item = RowRec>,
 ) -> Result<(), StoreError> {
     let place = |rows: &[RowRec]| {
-        let last = rows.last().map_or(Endpoint::tcp([0, 0, 0, 0].into(), 0), row_endpoint);
-        Key::new(key::ROWS).scan(id).endpoint(&last).done()
+        let key = Key::new(key::ROWS).scan(id);
+        rows.last().map_or_else(Vec::new, |row| key.endpoint(&row_endpoint(row)).done())
     };
     let mut chunks = Chunks::new();
     for row in rows {

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use portolan_core::target::PortSet;
+
 use crate::codec::hex;
 use crate::error::StoreError;
 use crate::inner::Inner;
@@ -71,7 +73,7 @@ impl Check {
             }
             Line::Listed { addr, listed, .. } => {
                 let sets = listed.layers.iter().flat_map(|l| [&l.closed.0, &l.silent.0]);
-                let sum: usize = sets.clone().map(|set| set.len()).sum();
+                let sum: usize = sets.clone().map(PortSet::len).sum();
                 let all = sets.fold(crate::bits::PortBits::new(), |mut bits, set| {
                     bits.add(set);
                     bits

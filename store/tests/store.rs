@@ -420,13 +420,14 @@ fn a_report_of_200_000_ports_is_committed_quickly_and_read_by_page() {
             state(Endpoint::tcp(host(last), port), which, 1001)
         }));
     }
-    let started = Instant::now();
-    store.commit_scan(&big).unwrap();
-    let first = started.elapsed();
-    big.started_at = UnixTime::from_seconds(2000);
-    store.commit_scan(&big).unwrap();
-    let second = started.elapsed() - first;
-    assert!(first.max(second) < Duration::from_secs(60), "{first:?}, {second:?}");
+    // A few seconds in a debug build on a busy machine; a fifth of that is the rule.
+    let limit = Duration::from_secs(20);
+    for at in [1000, 2000] {
+        big.started_at = UnixTime::from_seconds(at);
+        let started = Instant::now();
+        store.commit_scan(&big).unwrap();
+        assert!(started.elapsed() < limit, "{:?}", started.elapsed());
+    }
     let page = store.scan_states(ScanId::new(1000), &Filter::default(), &PageRequest::first(100));
     assert_eq!(page.unwrap().unwrap().items.len(), 100);
     let open = Filter { states: vec![PortState::Open], ..Filter::default() };

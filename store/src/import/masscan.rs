@@ -41,7 +41,8 @@ struct Data {
 
 #[derive(Deserialize)]
 struct Port {
-    port: u16,
+    #[serde(rename = "port")]
+    number: u16,
     proto: String,
     status: Option<String>,
     reason: Option<String>,
@@ -169,7 +170,7 @@ impl Gathering {
         if let (Some(port), Some(proto)) = (record.port, record.proto.take()) {
             let Data { status, reason, ttl, service_name: name, banner } = record.data;
             let service = (name.is_some() || banner.is_some()).then_some(Service { name, banner });
-            record.ports.push(Port { port, proto, status, reason, ttl, service });
+            record.ports.push(Port { number: port, proto, status, reason, ttl, service });
         }
         if record.ports.len() > limit {
             return Err(format!("more than {limit} ports of one host"));
@@ -177,7 +178,7 @@ impl Gathering {
         let at = record.timestamp.time()?.unwrap_or_default();
         for port in record.ports {
             let transport = transport_of(&port.proto)?;
-            let endpoint = endpoint(record.ip, transport, port.port)?;
+            let endpoint = endpoint(record.ip, transport, port.number)?;
             // A record with a service has no state: what speaks is open.
             let state = port.status.as_deref().unwrap_or("open");
             let state = state.parse::<PortState>().map_err(|e| e.to_string())?;

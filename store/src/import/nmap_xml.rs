@@ -148,7 +148,7 @@ impl Parser {
         match name.as_str() {
             "nmaprun" => {
                 self.run.started = get("start").map(|text| seconds("start", text)).transpose()?;
-                self.run.args = get("args").unwrap_or_default().to_owned();
+                get("args").unwrap_or_default().clone_into(&mut self.run.args);
             }
             "scaninfo" => self.scaninfo(&attributes)?,
             "finished" => {
