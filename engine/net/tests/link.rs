@@ -195,17 +195,20 @@ fn ranges_are_split_as_the_kernel_routes_them() {
             };
             told.push(format!("{range}: {hop}"));
         }
-        let find = |range: &str| told.iter().find(|line| line.starts_with(range));
-        assert_eq!(find("10.76.255.0/24:").unwrap(), "10.76.255.0/24: Unreachable");
-        assert_eq!(find("10.77.0.1:").unwrap(), "10.77.0.1: lo Local");
-        let on_link = find("10.77.0.2-10.77.255.254:").unwrap();
+        let find = |range: &str| {
+            let found = told.iter().find(|line| line.starts_with(range));
+            found.unwrap_or_else(|| panic!("{range} is not among {told:#?}"))
+        };
+        assert_eq!(find("10.76.255.0/24:"), "10.76.255.0/24: Unreachable");
+        assert_eq!(find("10.77.0.1:"), "10.77.0.1: lo Local");
+        let on_link = find("10.77.0.2-10.77.255.254:");
         assert_eq!(on_link, "10.77.0.2-10.77.255.254: near0 OnLink");
-        assert_eq!(find("10.77.255.255:").unwrap(), "10.77.255.255: Broadcast");
-        let beyond = find("10.78.0.0/15:").unwrap();
+        assert_eq!(find("10.77.255.255:"), "10.77.255.255: Broadcast");
+        let beyond = find("10.78.0.0/15:");
         assert_eq!(beyond, "10.78.0.0/15: near0 Gateway(10.77.0.2)");
-        assert_eq!(find("10.80.0.0/31:").unwrap(), "10.80.0.0/31: Unreachable");
-        assert_eq!(find("fd00:77::1:").unwrap(), "fd00:77::1: lo Local");
-        let six = find("fd00:78::/120:").unwrap();
+        assert_eq!(find("10.80.0.0/31:"), "10.80.0.0/31: Unreachable");
+        assert_eq!(find("fd00:77::1:"), "fd00:77::1: lo Local");
+        let six = find("fd00:78::/120:");
         assert_eq!(six, "fd00:78::/120: near0 Gateway(fd00:77::2)");
         let Reach::Via(route) = table.lookup("10.78.1.1".parse().unwrap()).unwrap() else {
             panic!("no route")
@@ -235,17 +238,18 @@ fn a_sweep_of_a_16_finds_all_and_asks_no_excluded_address() {
                 .into_iter()
                 .collect();
         let capture = lab.capture().unwrap();
-        let options = SweepOptions { rate_pps: 100_000, retries: 1, ..SweepOptions::default() };
+        let options = SweepOptions { rate_pps: 50_000, retries: 2, ..SweepOptions::default() };
         let targets = whole.difference(&excluded);
         let source = "10.77.0.1".parse().unwrap();
         let stop = AtomicBool::new(false);
         let started = Instant::now();
         let found = neighbor::sweep(near, source, &targets, options, &stop).unwrap();
         let took = started.elapsed();
-        // 10.77.128.0/17 and the far side's own address; not what is excluded.
-        assert_eq!(found.len(), 32_768 + 1 - 256);
+        // 10.77.128.0/17 but for the broadcast address, and the far side's own address; not what is
+        // excluded.
+        assert_eq!(found.len(), 32_768 - 1 + 1 - 256);
         assert!(found.values().all(|mac| *mac == MacAddr(FAR_MAC)));
-        assert!(took < Duration::from_secs(5), "{took:?}");
+        assert!(took < Duration::from_secs(10), "{took:?}");
         let captured = capture.stop().unwrap();
         assert_eq!(captured.lost, 0);
         let mut asked: HashMap<[u8; 4], u32> = HashMap::new();
@@ -253,7 +257,7 @@ fn a_sweep_of_a_16_finds_all_and_asks_no_excluded_address() {
             *asked.entry([frame[38], frame[39], frame[40], frame[41]]).or_default() += 1;
         }
         assert!(asked.keys().all(|addr| targets.contains(IpAddr::from(*addr))));
-        assert!(asked.values().all(|count| *count <= 2), "at most R + 1 requests");
+        assert!(asked.values().all(|count| *count <= 3), "at most R + 1 requests");
         assert_eq!(asked.len(), 65_536 - 256);
     });
 }

@@ -192,8 +192,8 @@ impl LabBuilder {
         Rtnl::open()?.up(NEAR_INTERFACE)?;
         far.run(|| far_side(&self))?;
         near_side()?;
-        wait_ready()?;
-        far.run(wait_ready)?;
+        wait_ready(NEAR_V6)?;
+        far.run(|| wait_ready(FAR_V6))?;
         Ok(Lab { near, far, _relay: relay })
     }
 }
@@ -300,13 +300,13 @@ fn net(addr: IpAddr, prefix: u8) -> io::Result<IpNetwork> {
     IpNetwork::new(addr, prefix).map_err(io::Error::other)
 }
 
-/// Waits until no address is tentative, some seconds at most.
-fn wait_ready() -> io::Result<()> {
+/// Waits until `addr` is in use, some seconds at most.
+fn wait_ready(addr: Ipv6Addr) -> io::Result<()> {
     let rtnl = Rtnl::open()?;
     let deadline = Instant::now() + Duration::from_secs(5);
-    while !rtnl.addresses_ready()? {
+    while !rtnl.is_local(addr.into()).is_ok_and(|local| local) {
         if Instant::now() > deadline {
-            return Err(io::Error::other("an address of the lab stays tentative"));
+            return Err(io::Error::other("an address of the lab does not come into use"));
         }
         std::thread::sleep(Duration::from_millis(1));
     }

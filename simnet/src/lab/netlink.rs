@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
     NetlinkPayload,
 };
 use netlink_packet_route::address::{
@@ -131,13 +131,17 @@ impl Rtnl {
         self.create(RouteNetlinkMessage::NewRoute(message))
     }
 
-    /// Whether every address of the namespace may be used already.
-    pub(super) fn addresses_ready(&self) -> io::Result<bool> {
-        let question = RouteNetlinkMessage::GetAddress(AddressMessage::default());
-        let answers = self.ask(question, NLM_F_DUMP)?;
-        Ok(!answers.iter().any(|message| {
-            let RouteNetlinkMessage::NewAddress(address) = message else { return false };
-            address.header.flags.contains(AddressHeaderFlags::Tentative)
+    /// Whether the namespace takes packets for `addr` as its own already: the kernel completes an
+    /// IPv6 address some time after it was asked to add it.
+    pub(super) fn is_local(&self, addr: IpAddr) -> io::Result<bool> {
+        let mut message = RouteMessage::default();
+        message.header.address_family = family(addr);
+        message.header.destination_prefix_length = if addr.is_ipv4() { 32 } else { 128 };
+        message.attributes.push(RouteAttribute::Destination(addr.into()));
+        let answers = self.ask(RouteNetlinkMessage::GetRoute(message), NLM_F_ACK)?;
+        Ok(answers.iter().any(|message| {
+            let RouteNetlinkMessage::NewRoute(route) = message else { return false };
+            route.header.kind == RouteType::Local
         }))
     }
 

@@ -157,6 +157,9 @@ pub fn sweep_over(
     Ok(sweep.found)
 }
 
+/// How much of the rate may be sent at once.
+const BURST: Duration = Duration::from_millis(1);
+
 /// A sweep under way.
 struct Sweep<'a> {
     tx: &'a mut dyn TxLink,
@@ -169,8 +172,8 @@ struct Sweep<'a> {
 impl Sweep<'_> {
     /// One request to every address that has not answered, paced.
     fn round(&mut self, asker: Asker, rate_pps: u32, stop: &AtomicBool) -> Result<(), LinkError> {
-        let started = Instant::now();
-        let mut sent: u64 = 0;
+        let interval = Duration::from_secs(1) / rate_pps.max(1);
+        let mut due = Instant::now();
         let targets = self.targets;
         let ranges = targets.ranges().iter();
         let addrs = ranges.flat_map(|range| {
@@ -189,12 +192,11 @@ impl Sweep<'_> {
                 }
                 _ => continue,
             }
-            sent += 1;
-            let due = Duration::from_secs_f64(
-                f64::from(u32::try_from(sent).unwrap_or(u32::MAX)) / f64::from(rate_pps.max(1)),
-            );
-            let ahead = due.saturating_sub(started.elapsed());
-            if self.batch.is_full() || ahead > Duration::from_millis(1) {
+            let now = Instant::now();
+            // What a stall missed is not made up for in a burst: receivers' queues are short.
+            due = due.max(now.checked_sub(BURST).unwrap_or(now)) + interval;
+            let ahead = due.saturating_duration_since(now);
+            if self.batch.is_full() || ahead > BURST {
                 self.flush()?;
                 self.listen(ahead)?;
                 if stop.load(Ordering::Relaxed) {
