@@ -13,7 +13,9 @@ use crate::args::{LogArgs, LogFormat};
 pub(crate) fn start(args: &LogArgs, level: &str) -> Result<(), String> {
     let text = args.log_level.as_deref().unwrap_or(level);
     let filter = EnvFilter::try_new(text).map_err(|e| format!("--log-level {text:?}: {e}"))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // A reader of the log that has gone away must not end the daemon: so no word about it.
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
+    let builder = builder.with_writer(io::stderr);
     let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let colour = colour && io::stderr().is_terminal();
     match args.log_format.unwrap_or(LogFormat::Text) {

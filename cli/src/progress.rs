@@ -12,6 +12,8 @@ use crate::console;
 /// A bar that shows nothing where stderr is no terminal.
 pub(crate) struct Bar {
     bar: ProgressBar,
+    /// Whether anything has been shown yet.
+    begun: bool,
 }
 
 impl Bar {
@@ -32,14 +34,15 @@ impl Bar {
         {
             bar.set_style(style);
         }
-        Self { bar }
+        Self { bar, begun: false }
     }
 
     /// Shows `progress`.
-    pub(crate) fn show(&self, progress: &Progress) {
+    pub(crate) fn show(&mut self, progress: &Progress) {
         if self.bar.is_hidden() {
             return;
         }
+        self.begun = true;
         self.bar.set_length(progress.planned);
         self.bar.set_position(progress.done);
         self.bar.set_message(words(progress));
@@ -57,7 +60,9 @@ impl Bar {
 
     /// Takes the bar away.
     pub(crate) fn clear(&self) {
-        self.bar.finish_and_clear();
+        if self.begun {
+            self.bar.finish_and_clear();
+        }
     }
 }
 

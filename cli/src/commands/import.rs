@@ -56,7 +56,7 @@ fn import_file(
         ImportFormat::MasscanList => Source::MasscanList,
         ImportFormat::Auto => {
             let head = reader.fill_buf().or_fail(Exit::Io, &name)?;
-            import::detect(head).ok_or_else(|| {
+            detect(head).ok_or_else(|| {
                 let known = "expected a store export, nmap XML, masscan JSON or a masscan list";
                 Failure::usage(format_args!("{name}: {known}; --format says which"))
             })?
@@ -79,6 +79,13 @@ fn import_file(
             Err(Failure::usage(format_args!("{name}, {error}")))
         }
     }
+}
+
+/// What `head` begins. An export says so in its first line; what follows there could be anything.
+fn detect(head: &[u8]) -> Option<Source> {
+    let first = head.split(|b| *b == b'\n').next().unwrap_or_default();
+    let export = String::from_utf8_lossy(first).contains("\"portolan-store\"");
+    if export { Some(Source::Ndjson) } else { import::detect(head) }
 }
 
 fn commit(store: &Store, name: &str, report: &ScanReport) -> Result<String, Failure> {

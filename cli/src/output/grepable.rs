@@ -63,14 +63,8 @@ impl ResultWriter for Grepable {
             writeln!(self.out, "{line}")?;
         }
         let word = if end.complete { "done" } else { "interrupted" };
-        let (at, addresses, up) =
-            (rfc3339(end.finished), end.stats.targets, end.ledger.hosts().len());
-        let seconds = end.stats.duration.as_secs_f64();
-        writeln!(
-            self.out,
-            "# Portolan {word} at {at} -- {addresses} IP addresses ({up} hosts up) scanned in \
-             {seconds:.2} seconds"
-        )?;
+        let (at, summary) = (rfc3339(end.finished), end.in_words());
+        writeln!(self.out, "# Portolan {word} at {at} -- {summary}")?;
         self.out.flush()
     }
 

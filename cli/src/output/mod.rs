@@ -64,6 +64,17 @@ pub(crate) struct End<'a> {
     pub(crate) ledger: &'a Ledger,
 }
 
+impl End<'_> {
+    /// `2 IP addresses (1 host up) scanned in 1.50 seconds`.
+    fn in_words(&self) -> String {
+        let (total, up) = (self.stats.targets, self.ledger.hosts().len());
+        let addresses = if total == 1 { "address" } else { "addresses" };
+        let hosts = if up == 1 { "host" } else { "hosts" };
+        let seconds = self.stats.duration.as_secs_f64();
+        format!("{total} IP {addresses} ({up} {hosts} up) scanned in {seconds:.2} seconds")
+    }
+}
+
 /// A format of results. Every method writes whole lines or elements, so that what is on disk is
 /// readable up to the last one.
 pub(crate) trait ResultWriter {

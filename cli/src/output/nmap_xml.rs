@@ -107,9 +107,9 @@ impl ResultWriter for NmapXml {
         writeln!(
             self.out,
             "<runstats><finished time=\"{time}\" timestr=\"{words}\" \
-             summary=\"{total} IP addresses ({up} hosts up) scanned in {elapsed:.2} seconds\" \
-             elapsed=\"{elapsed:.2}\" {exit}/>\
-             <hosts up=\"{up}\" down=\"{down}\" total=\"{total}\"/></runstats>\n</nmaprun>"
+             summary=\"{}\" elapsed=\"{elapsed:.2}\" {exit}/>\
+             <hosts up=\"{up}\" down=\"{down}\" total=\"{total}\"/></runstats>\n</nmaprun>",
+            end.in_words()
         )?;
         self.out.flush()
     }

@@ -186,8 +186,8 @@ fn notes(outcome: &ScanOutcome, for_people: bool) {
     if for_people {
         let ended = if outcome.complete { "" } else { "interrupted: " };
         console::say(&format!(
-            "{ended}{} open, {} closed, {} filtered, {} silent; {} of {} addresses up; {} probes \
-             in {:.1} s, {:.0}/s",
+            "{ended}{} open, {} closed, {} filtered, {} silent; {} of {} up; {} probes in {:.1} s, \
+             {:.0}/s",
             stats.open,
             stats.closed,
             stats.filtered,
