@@ -143,7 +143,7 @@ fn sizes(file: &Source, found: &mut Vec<String>) {
 
 /// The line with its string literals emptied: they can't be broken.
 fn without_texts(line: &str) -> String {
-    line.split('"').step_by(2).collect::<Vec<_>>().join("\"\"")
+    line.replace("\\\"", "").split('"').step_by(2).collect::<Vec<_>>().join("\"\"")
 }
 
 fn quarantine(file: &Source, found: &mut Vec<String>) {
