@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::error::StoreError;
 
 const LOCK_NAME: &str = "lock";
+/// What an opening may write.
+const OPENING_BYTES: u64 = 8 << 20;
 
 /// A store's directory, locked for as long as this lives.
 pub(crate) struct Disk {
@@ -38,11 +40,21 @@ impl Disk {
 
     /// Refuses to go on when the disk is nearly full: sled does not recover from a full one.
     pub(crate) fn check_space(&self) -> Result<(), StoreError> {
+        self.check(self.reserve_bytes)
+    }
+
+    /// The same for opening a store that is there: it may be read on a fuller disk, but opening
+    /// writes a little.
+    pub(crate) fn check_space_to_open(&self) -> Result<(), StoreError> {
+        self.check(self.reserve_bytes.min(OPENING_BYTES))
+    }
+
+    fn check(&self, reserve: u64) -> Result<(), StoreError> {
         let stat = rustix::fs::statvfs(&self.dir)
             .map_err(|e| StoreError::io("asking for the free space")(e.into()))?;
         let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-        if free < self.reserve_bytes {
-            return Err(StoreError::Full { free, reserve: self.reserve_bytes });
+        if free < reserve {
+            return Err(StoreError::Full { free, reserve });
         }
         Ok(())
     }

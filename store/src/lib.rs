@@ -1,4 +1,45 @@
 //! Durable memory: scans, current state, expected state, differences.
+//!
+//! # What is promised
+//!
+//! - A scan is visible whole or not at all, its effect on the current state included. When
+//!   [`Store::commit_scan`] returns, it is on stable storage: it survives `kill -9` and the loss
+//!   of power. The same holds for every other change.
+//! - Closed, or gone, is only said of what a scan covered and asked. An old report read late
+//!   does not unsay a newer one.
+//! - An endpoint is a site, an address, a transport and a port: the same private address at two
+//!   sites is two endpoints.
+//! - What can't be read is an error and never an answer: every value carries a version and a
+//!   checksum that covers its key.
+//!
+//! # How it is kept
+//!
+//! Everything lies in one ordered tree of bytes behind a small trait (`tree.rs`, the only file
+//! that knows sled), with keys that sort as what they name; `key.rs` has the table. A scan is
+//! immutable and lies in chunks of some 4 KiB. The current state has a row for every endpoint
+//! that was ever worth one, 64 ports to a value, and per host and transport one compact list of
+//! the ports that were closed or silent, by the scan that asked them last. So a host with 65,000
+//! closed ports costs some bytes, and a report with 200,000 rows is committed in a second.
+//!
+//! # How it becomes durable
+//!
+//! `commit.rs` tells the order: parts are staged, one small batch decides, the current state
+//! follows under a recorded intent, then everything is synced. Changes of other kinds take the
+//! same way (`redo.rs`, `prune.rs`). Opening completes or takes back what was cut short
+//! (`recover.rs`). sled 0.34.7 needs help in this, and gets it in `tree.rs`: `fdatasync` through
+//! a descriptor of our own, since its `flush` does not sync; stale snapshots cleared before
+//! opening; the database made beside its place and renamed; no background flusher that would
+//! swallow errors; a bounded cache. `disk.rs` keeps other processes out and some of the disk
+//! free. After a failed write or sync nothing more is written until the store is opened again,
+//! because later successes would prove nothing.
+//!
+//! # The way out
+//!
+//! [`Store::export`] writes everything as NDJSON that needs nothing of this crate to be read;
+//! [`Store::import`] takes it back. [`import`] reads what nmap and masscan have found.
+//!
+//! Writers take turns; readers run beside them but for the moment in which a change becomes
+//! visible.
 
 #![forbid(unsafe_code)]
 #![expect(
@@ -55,7 +96,7 @@ pub use diff::{DiffOptions, DiffRow, DriftKind, Side};
 pub use error::{ExpectError, ExportError, ImportError, StoreError};
 pub use expected::{Expectation, Selector};
 pub use filter::Filter;
-pub use line::check_record;
+pub use line::{check_line, check_record};
 pub use page::{BadCursor, Cursor, Page, PageRequest};
 pub use report::{
     CurrentRow, EndpointRow, EndpointState, HostPorts, HostRow, ScanCounters, ScanId, ScanRecord,

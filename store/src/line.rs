@@ -280,3 +280,9 @@ fn rising<T: PartialOrd>(items: impl Iterator<Item = T>) -> Result<(), String> {
 pub fn check_record(key: &[u8], body: &[u8]) -> bool {
     of_pair(&(key.to_vec(), crate::codec::envelope(key, body))).is_ok()
 }
+
+/// Reads bytes as a line of an export and makes the record of it that an import would store;
+/// true when they make sense.
+pub fn check_line(text: &[u8]) -> bool {
+    serde_json::from_slice::<Line>(text).is_ok_and(|line| line.to_pair().is_ok())
+}

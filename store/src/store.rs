@@ -101,8 +101,11 @@ impl Store {
     /// [`StoreError::Full`], [`StoreError::Io`].
     pub fn open(dir: &Path, options: StoreOptions) -> Result<Self, StoreError> {
         let disk = Disk::lock(dir, options.reserve_bytes)?;
-        // Opening writes: recovery, and sled's own.
-        disk.check_space()?;
+        if dir.join(DATABASE).exists() {
+            disk.check_space_to_open()?;
+        } else {
+            disk.check_space()?;
+        }
         let tree = SledTree::open(dir, DATABASE, options.cache_bytes)?;
         Self::over(Box::new(tree), Some(disk))
     }

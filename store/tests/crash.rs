@@ -4,7 +4,7 @@
 //! once `commit_scan` has returned. `PORTOLAN_CRASH_KILLS` sets the number of kills (200),
 //! `PORTOLAN_CRASH_SEED` their moments.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::IpAddr;
 use std::path::Path;
@@ -18,6 +18,7 @@ use portolan_store::{
 };
 
 const DIR: &str = "PORTOLAN_CRASH_DIR";
+const LIMITED_DIR: &str = "PORTOLAN_LIMITED_DIR";
 const PORTS: u16 = 700;
 const OPTIONS: StoreOptions = StoreOptions { cache_bytes: 8 << 20, reserve_bytes: 16 << 20 };
 
@@ -80,6 +81,54 @@ fn child() {
     }
 }
 
+/// Runs in the child, under a limit of file size: commits until a write fails.
+#[cfg(test)]
+#[test]
+fn limited_child() {
+    let Some(dir) = std::env::var_os(LIMITED_DIR) else { return };
+    let mut out = std::io::stderr();
+    let store = Store::open(Path::new(&dir), OPTIONS).unwrap();
+    for at in 1000..4000 {
+        match store.commit_scan(&report(at)) {
+            Ok(id) => out.write_all(format!("ack {id}\n").as_bytes()).unwrap(),
+            Err(error) => {
+                assert!(store.is_read_only(), "{error}");
+                assert!(store.commit_scan(&report(at)).is_err());
+                out.write_all(b"failed\n").unwrap();
+                // As after a failure of the disk, nothing is written on the way out.
+                return;
+            }
+        }
+    }
+}
+
+/// A file that may not grow is what a full disk is to the database: writes fail from then on.
+#[test]
+fn a_write_that_the_system_refuses_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let exe = std::env::current_exe().unwrap();
+    let output = Command::new("sh")
+        .arg("-c")
+        .arg("trap '' XFSZ; ulimit -f 6000; exec \"$0\" --exact limited_child --nocapture --test-threads=1")
+        .arg(exe)
+        .env(LIMITED_DIR, dir.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("failed\n"), "{said}");
+    let acknowledged: Vec<i64> = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("ack "))
+        .map(|id| id.parse().unwrap())
+        .collect();
+    let last = acknowledged.last().copied().unwrap();
+    let store = Store::open(dir.path(), OPTIONS).unwrap();
+    check(&store, last, 1000);
+    assert_eq!(store.verify().unwrap().problems, Vec::<String>::new());
+    store.commit_scan(&report(9000)).unwrap();
+}
+
 /// What a child said before it was killed.
 struct Said {
     acknowledged: Vec<i64>,
@@ -134,10 +183,14 @@ fn check(store: &Store, last_acknowledged: i64, kept_from: i64) -> i64 {
         "scan {last_acknowledged} is lost, the newest is {newest}"
     );
     // A pruning may have been decided and not been told of: it keeps eight scans.
-    let kept_from = kept_from.max(newest - newest.rem_euclid(16) - 8).max(1000);
-    let present: BTreeMap<i64, ()> = ids.iter().map(|id| (*id, ())).collect();
+    let kept_from = if kept_from == 1000 {
+        1000
+    } else {
+        kept_from.max(newest - newest.rem_euclid(16) - 8).max(1000)
+    };
+    let present: BTreeSet<i64> = ids.iter().copied().collect();
     for id in kept_from.min(newest)..=newest {
-        assert!(newest == 0 || present.contains_key(&id), "scan {id} is lost: {ids:?}");
+        assert!(newest == 0 || present.contains(&id), "scan {id} is lost: {ids:?}");
     }
     for id in ids {
         let rows = store.scan_states(ScanId::new(id), &Filter::default(), &all).unwrap().unwrap();

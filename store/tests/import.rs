@@ -1,5 +1,6 @@
 //! Other programs' reports, and what is not one.
 
+use std::io::Write as _;
 use std::net::{IpAddr, TcpListener};
 use std::process::Command;
 
@@ -134,14 +135,15 @@ fn entities_depth_and_size_are_bounded() {
     assert!(refused("<nmaprun>&a;</nmaprun>").contains("entity"));
     read("<nmaprun>&amp;&#65;</nmaprun>");
     assert!(refused(&format!("<nmaprun>{}", "<a>".repeat(100))).contains("inside one another"));
-    let many: String = (0..100).map(|i| format!(" a{i}=\"\"")).collect();
+    let many = (0..100).map(|i| format!(" a{i}=\"\"")).collect::<Vec<_>>().concat();
     assert!(refused(&format!("<nmaprun{many}/>")).contains("attributes"));
     assert!(refused(&format!("<nmaprun a=\"{}\"/>", "x".repeat(2 << 20))).contains("too long"));
     assert!(refused(&format!("<nmaprun>{}", "<a/>".repeat(2 << 20))).contains("too large"));
     let limits = Limits { ports_per_host: 2, ..Limits::default() };
-    let ports: String = (1..9)
+    let ports = (1..9)
         .map(|p| format!("<port protocol=\"tcp\" portid=\"{p}\"><state state=\"open\"/></port>"))
-        .collect();
+        .collect::<Vec<_>>()
+        .concat();
     let text =
         format!("{HEAD}<host><address addr=\"10.0.0.1\"/><ports>{ports}</ports></host>{TAIL}");
     assert!(nmap_xml(text.as_bytes(), SiteName::default(), limits).is_err());
@@ -215,6 +217,8 @@ fn a_report_is_known_by_its_beginning() {
 #[test]
 fn nmaps_own_output_is_read() {
     if !has("nmap") {
+        let mut out = std::io::stderr();
+        out.write_all(b"nmap is not installed: its own output was NOT read\n").unwrap();
         return;
     }
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -232,4 +236,41 @@ fn nmaps_own_output_is_read() {
     assert_eq!(report.counters.open + report.counters.closed + report.counters.filtered, 51);
     assert!(report.complete);
     drop(listener);
+}
+
+/// Any cut and any changed byte of whole reports is an answer or an error, never a panic.
+#[test]
+fn no_report_makes_a_reader_panic() {
+    let seed =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().subsec_nanos();
+    let mut out = std::io::stderr();
+    out.write_all(format!("seed {seed}\n").as_bytes()).unwrap();
+    let mut state = u64::from(seed) | 1;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let whole = format!(
+        "{HEAD}<host><status state=\"up\"/><address addr=\"::1\" addrtype=\"ipv6\"/><ports><extraports state=\"filtered\" count=\"3\"/><port protocol=\"udp\" portid=\"53\"><state state=\"open|filtered\"/><service name=\"x\" method=\"probed\"><cpe>a&lt;</cpe></service></port></ports></host>{TAIL}"
+    );
+    let json = "[\n{\"ip\":\"10.0.0.1\",\"timestamp\":\"1\",\"ports\":[{\"port\":1,\"proto\":\"tcp\"}]},\n]\n";
+    let list = "open tcp 80 10.0.0.1 1700000000\nbanner tcp 80 10.0.0.1 1 http x\n";
+    for _ in 0..3000 {
+        for text in [whole.as_str(), json, list] {
+            let mut bytes = text.as_bytes().to_vec();
+            for _ in 0..=random() % 4 {
+                let at = usize::try_from(random()).unwrap() % bytes.len();
+                bytes[at] = random().to_le_bytes()[0];
+            }
+            let site = SiteName::default;
+            let _ = nmap_xml(bytes.as_slice(), site(), Limits::default());
+            let _ = masscan_json(bytes.as_slice(), site(), Limits::default());
+            let _ = masscan_list(bytes.as_slice(), site(), Limits::default());
+            let _ = detect(&bytes);
+            let _ = portolan_store::check_line(&bytes);
+            let _ = portolan_store::check_record(&bytes[..8.min(bytes.len())], &bytes);
+        }
+    }
 }

@@ -8,8 +8,8 @@ use portolan_core::target::{AddrRange, Block, PortSet, TargetSet};
 use portolan_core::{Endpoint, HostObservation, MacAddr, PortState, Reason, Transport, UnixTime};
 use portolan_store::{
     DiffOptions, DriftKind, EndpointState, ExpectError, Expectation, Filter, HostPorts,
-    ImportError, PageRequest, ScanId, ScanReport, Selector, Side, SiteName, Source, Store,
-    StoreError, StoreOptions,
+    ImportError, PageRequest, ScanId, ScanReport, Selector, ServiceRecord, Side, SiteName, Source,
+    Store, StoreError, StoreOptions,
 };
 
 const OPTIONS: StoreOptions = StoreOptions { cache_bytes: 8 << 20, reserve_bytes: 1 << 20 };
@@ -78,6 +78,23 @@ mod help {
             state,
             comment: comment.to_owned(),
         }
+    }
+
+    pub(super) fn golden_report() -> ScanReport {
+        let mut report = report(1000, &[22, 80]);
+        report.name = Some("nightly".to_owned());
+        report.counters.rejected.insert("checksum".to_owned(), 3);
+        report.counters.loss_estimate = Some(0.25);
+        report.states[0].banner = Some(b"SSH-2.0-x\r\n\xff".to_vec());
+        report.states[0].service = Some(ServiceRecord {
+            name: "ssh".to_owned(),
+            product: Some("OpenSSH".to_owned()),
+            version: Some("9.2p1".to_owned()),
+            extra: None,
+            cpe: vec!["cpe:2.3:a:openbsd:openssh:9.2:p1:*:*:*:*:*:*".to_owned()],
+            tls: false,
+        });
+        report
     }
 
     /// The difference between expected and current state as short texts.
@@ -406,6 +423,54 @@ fn a_nearly_full_disk_is_left_alone() {
     let options = StoreOptions { reserve_bytes: u64::MAX, ..OPTIONS };
     assert!(matches!(Store::open(dir.path(), options), Err(StoreError::Full { .. })));
     assert!(!dir.path().join("db").exists());
+    // What is there can be read, and is not added to.
+    open(dir.path()).commit_scan(&report(1000, &[22])).unwrap();
+    let store = Store::open(dir.path(), options).unwrap();
+    assert_eq!(states(&store, &[PortState::Open]), [22]);
+    assert!(matches!(store.commit_scan(&report(2000, &[])), Err(StoreError::Full { .. })));
+    assert!(!store.is_read_only());
+}
+
+/// The golden store was written by layout version 1 and is read by every later program.
+#[test]
+fn a_store_of_layout_version_1_is_read() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1");
+    let dir = tempfile::tempdir().unwrap();
+    if std::env::var_os("PORTOLAN_WRITE_GOLDEN").is_some() {
+        let store = open(&golden);
+        store.commit_scan(&golden_report()).unwrap();
+        store.commit_scan(&report(2000, &[22])).unwrap();
+        store.expect(&[exact(22, PortState::Open, "ssh"), exact(80, PortState::Open, "")]).unwrap();
+        let mut text = Vec::new();
+        store.export(&mut text).unwrap();
+        std::fs::write(golden.join("export.ndjson"), text).unwrap();
+    }
+    std::fs::create_dir(dir.path().join("db")).unwrap();
+    for entry in std::fs::read_dir(golden.join("db")).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_file() {
+            std::fs::copy(entry.path(), dir.path().join("db").join(entry.file_name())).unwrap();
+        }
+    }
+    let store = open(dir.path());
+    assert_eq!(store.verify().unwrap().problems, Vec::<String>::new());
+    let mut text = Vec::new();
+    store.export(&mut text).unwrap();
+    let expected = std::fs::read_to_string(golden.join("export.ndjson")).unwrap();
+    assert_eq!(String::from_utf8(text).unwrap(), expected);
+    // The export says the same to an empty store.
+    let other = tempfile::tempdir().unwrap();
+    let copy = open(other.path());
+    copy.import(&mut expected.as_bytes()).unwrap();
+    for store in [&store, &copy] {
+        assert_eq!(drift(store), ["80 missing"]);
+        assert_eq!(states(store, &[PortState::Open]), [22]);
+        let scan = store.scan(ScanId::new(1000)).unwrap().unwrap();
+        assert_eq!(scan.name.as_deref(), Some("nightly"));
+        let rows = store.scan_states(scan.id, &Filter::default(), &PageRequest::all());
+        let row = &rows.unwrap().unwrap().items[21].state;
+        assert_eq!(row, &golden_report().states[0]);
+    }
 }
 
 #[test]
@@ -440,4 +505,46 @@ fn a_report_of_200_000_ports_is_committed_quickly_and_read_by_page() {
         page.cursor = Some(next);
     }
     assert_eq!(count, 100_000);
+}
+
+#[test]
+fn readers_see_the_state_before_or_after_a_commit_and_nothing_between() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let wide = |at: i64| {
+        let mut report = report(at, &[]);
+        report.closed.clear();
+        let ports = 1..=2000_u16;
+        report.states = ports
+            .map(|port| {
+                let open = (i64::from(port) + at) % 2 == 0;
+                let which = if open { PortState::Open } else { PortState::Closed };
+                state(Endpoint::tcp(host(1), port), which, at)
+            })
+            .collect();
+        report
+    };
+    store.commit_scan(&wide(1000)).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut reads = 0_u32;
+            while reads == 0 || !done.load(std::sync::atomic::Ordering::SeqCst) {
+                let rows = store.current(&Filter::default(), &PageRequest::all()).unwrap().items;
+                let listed = rows.iter().filter(|row| row.state != PortState::Filtered);
+                let scans: std::collections::BTreeSet<ScanId> =
+                    listed.map(|row| row.scan).collect();
+                assert_eq!(scans.len(), 1, "{scans:?}");
+                let summary = store.summary().unwrap();
+                assert_eq!(summary.rogue.values().sum::<u64>(), 1000);
+                reads += 1;
+            }
+            reads
+        });
+        for at in 1001..1020 {
+            store.commit_scan(&wide(at)).unwrap();
+        }
+        done.store(true, std::sync::atomic::Ordering::SeqCst);
+        assert!(reader.join().unwrap() > 0);
+    });
 }
