@@ -72,6 +72,27 @@ pub(crate) fn disable_checksum_offload(interface: &str) -> io::Result<()> {
     check(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL, &raw mut request) })
 }
 
+/// Makes a tun device called `interface`; reads and writes carry bare IP packets.
+pub(crate) fn open_tun(interface: &str) -> io::Result<File> {
+    #[repr(C)]
+    struct Request {
+        name: [u8; libc::IFNAMSIZ],
+        flags: u16,
+        rest: [u8; 22],
+    }
+    const TUNSETIFF: libc::Ioctl = 0x4004_54ca;
+    /// `IFF_TUN | IFF_NO_PI`.
+    const FLAGS: u16 = 0x1001;
+    let device = File::options().read(true).write(true).open("/dev/net/tun")?;
+    let mut request = Request { name: [0; libc::IFNAMSIZ], flags: FLAGS, rest: [0; 22] };
+    for (to, from) in request.name.iter_mut().zip(interface.bytes().take(libc::IFNAMSIZ - 1)) {
+        *to = from;
+    }
+    // SAFETY: `request` is an `ifreq` of 40 octets that lives across the call.
+    check(unsafe { libc::ioctl(device.as_raw_fd(), TUNSETIFF, &raw mut request) })?;
+    Ok(device)
+}
+
 /// The index of `interface` in the calling thread's network namespace.
 pub(crate) fn interface_index(interface: &str) -> io::Result<u32> {
     let name = CString::new(interface)?;

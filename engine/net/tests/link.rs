@@ -22,7 +22,7 @@ use portolan_net::{
     ConnectOptions, Filter, NextHop, PacketRx, PacketRxOptions, PacketTx, PacketTxOptions, RawIpTx,
     Reach, RouteOverrides, RouteTable, RxLink, TxLink, connect_scan,
 };
-use portolan_simnet::lab::{FAR_MAC, Lab, NEAR_MAC, listen_tcp};
+use portolan_simnet::lab::{FAR_MAC, Lab, NEAR_MAC, Tun, listen_tcp};
 use portolan_simnet::lab_test;
 
 const OUR_PORT: u16 = 61_440;
@@ -335,5 +335,72 @@ fn answers_from_the_far_side_are_well_formed() {
         })
         .unwrap();
         assert_eq!(source, Some(far));
+    });
+}
+
+#[test]
+fn a_tunnel_is_a_link_without_hardware_addresses() {
+    lab_test!(a_tunnel_is_a_link_without_hardware_addresses, {
+        let mut tun = match Tun::open("tun7", "10.90.0.1/24".parse().unwrap()) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
+            other => other.unwrap(),
+        };
+        let mut table = RouteTable::open(RouteOverrides::default()).unwrap();
+        let far: IpAddr = "10.90.0.9".parse().unwrap();
+        let Reach::Via(route) = table.lookup(far).unwrap() else { panic!("no route") };
+        assert_eq!(route.next_hop, NextHop::Device);
+        assert_eq!(route.interface.encapsulation, Encapsulation::Ip);
+        assert_eq!(route.source, "10.90.0.1".parse::<IpAddr>().unwrap());
+        let index = route.interface.index;
+        let options = PacketTxOptions::default();
+        let mut tx = PacketTx::open(index, Encapsulation::Ip, options).unwrap();
+        let rx_options = PacketRxOptions::default();
+        let mut rx = PacketRx::open(index, &ours(Encapsulation::Ip), rx_options).unwrap();
+        let probe = syn(route.source, far, 443);
+        send_all(&mut tx, std::slice::from_ref(&probe));
+        // The kernel may speak first (router solicitation, multicast reports).
+        let mut arrived = tun.receive().unwrap();
+        while arrived.get(9) != Some(&6) || arrived[0] >> 4 != 4 {
+            arrived = tun.receive().unwrap();
+        }
+        assert_eq!(arrived, probe);
+        let IpAddr::V4(far) = far else { panic!("IPv4 it was") };
+        let mut reply = Vec::new();
+        PacketBuilder::ipv4(far.octets(), [10, 90, 0, 1], 60)
+            .tcp(443, OUR_PORT, 9, 1_024)
+            .syn()
+            .ack(0x1234_5679)
+            .write(&mut reply, &[])
+            .unwrap();
+        tun.send(&reply).unwrap();
+        assert_eq!(answers(&mut rx, 1), [(443, SYN_ACK)]);
+    });
+}
+
+/// Prints frames a second over a virtual cable, with and without the queueing discipline.
+#[test]
+#[ignore = "a measurement, for an optimised build on a quiet machine"]
+fn how_fast_a_packet_link_sends() {
+    lab_test!(how_fast_a_packet_link_sends, {
+        let lab = Lab::builder().silent("10.78.0.0/16".parse().unwrap()).build().unwrap();
+        let (near, far) = ("10.77.0.1".parse().unwrap(), "10.78.0.1".parse().unwrap());
+        let mut batch = FrameBatch::new();
+        while batch.push(&ethernet(&syn(near, far, 80))).is_some() {}
+        for bypass_qdisc in [false, true, false, true] {
+            let options = PacketTxOptions { bypass_qdisc, ..PacketTxOptions::default() };
+            let mut tx = PacketTx::open(near_index(), Encapsulation::Ethernet, options).unwrap();
+            let (started, mut sent) = (Instant::now(), 0_u32);
+            while started.elapsed() < Duration::from_secs(1) {
+                let taken = tx.send(&batch, 0).unwrap();
+                sent += u32::try_from(taken).unwrap();
+                if taken == 0 {
+                    tx.wait_writable(PATIENCE).unwrap();
+                }
+            }
+            let rate = f64::from(sent) / started.elapsed().as_secs_f64();
+            let line = format!("bypass_qdisc {bypass_qdisc}: {rate:.0} frames a second\n");
+            std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()).unwrap();
+        }
+        drop(lab);
     });
 }

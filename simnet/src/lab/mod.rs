@@ -31,11 +31,14 @@ mod netlink;
 mod relay;
 /// What answers on the far side.
 mod service;
+/// Interfaces without hardware addresses.
+mod tun;
 
 pub use capture::{Capture, Captured};
 pub use namespace::{Namespace, sysctl};
 pub use relay::RelayOptions;
 pub use service::{UdpEcho, listen_tcp};
+pub use tun::Tun;
 
 use netlink::{Rtnl, VethEnd};
 use relay::Relay;
