@@ -10,7 +10,7 @@ pub(crate) fn portolan() -> Command {
     for name in ["PORTOLAN_LOG", "PORTOLAN_DATA", "PORTOLAN_CONFIG", "PORTOLAN_LOG_FORMAT"] {
         command.env_remove(name);
     }
-    command.timeout(std::time::Duration::from_secs(60));
+    command.timeout(std::time::Duration::from_mins(1));
     command
 }
 
