@@ -220,6 +220,16 @@ fn ranges_are_split_as_the_kernel_routes_them() {
             panic!("no route")
         };
         assert_eq!(route.source, "fd00:77::1".parse::<IpAddr>().unwrap());
+        for source in ["10.77.0.1", "10.99.0.1"] {
+            let source = source.parse().unwrap();
+            let overrides = RouteOverrides { source_v4: Some(source), ..Default::default() };
+            let mut table = RouteTable::open(overrides).unwrap();
+            let Reach::Via(route) = table.lookup("10.78.1.1".parse().unwrap()).unwrap() else {
+                panic!("no route from {source}")
+            };
+            assert_eq!(route.source, IpAddr::V4(source), "own or not, it is used");
+            assert_eq!(route.next_hop, NextHop::Gateway("10.77.0.2".parse().unwrap()));
+        }
     });
 }
 

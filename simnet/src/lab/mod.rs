@@ -98,7 +98,9 @@ pub fn enter(path: &str, body: impl FnOnce()) {
     }
     let child = std::env::current_exe().and_then(|exe| {
         let mut command = Command::new(exe);
-        command.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(VARIABLE, name);
+        command
+            .args(["--exact", name, "--include-ignored", "--nocapture", "--test-threads=1"])
+            .env(VARIABLE, name);
         spawn_in_namespaces(&mut command)
     });
     let output = match child {

@@ -165,11 +165,17 @@ impl RouteTable {
         if let Some(index) = self.overrides.interface {
             message.attributes.push(RouteAttribute::Oif(index));
         }
-        if let Some(source) = self.source_override(family) {
+        // The kernel routes from its own addresses only; a foreign source changes the packets, not
+        // their way.
+        if let Some(source) = self.source_override(family).filter(|s| self.is_own(*s)) {
             message.header.source_prefix_length = family.bits();
             message.attributes.push(RouteAttribute::Source(source.into()));
         }
         message
+    }
+
+    fn is_own(&self, addr: IpAddr) -> bool {
+        self.interfaces.iter().flat_map(|i| &i.addrs).any(|own| own.addr == addr)
     }
 
     fn source_override(&self, family: Family) -> Option<IpAddr> {
