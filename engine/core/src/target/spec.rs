@@ -179,32 +179,33 @@ fn octets(word: &str) -> Option<[&str; 4]> {
     (fields.next().is_none() && four.iter().all(shaped)).then_some(four)
 }
 
+/// Works from the left: a field that is written whole widens the ranges so far, any other splits
+/// them, and the number of ranges is known before they are made.
 fn expand_octets(fields: &[&str; 4]) -> Result<Vec<AddrRange>, String> {
-    let mut sets: Vec<Vec<(u8, u8)>> = Vec::with_capacity(4);
+    let mut ranges: Vec<(u32, u32)> = vec![(0, 0)];
     for field in fields {
         let parts: Result<Vec<(u8, u8)>, String> = field.split(',').map(octet_range).collect();
-        sets.push(parts?);
-    }
-    let [a, b, c, d] = sets.as_slice() else { return Err("four octets expected".to_owned()) };
-    let singles = |set: &[(u8, u8)]| -> Vec<u8> { set.iter().flat_map(|&(x, y)| x..=y).collect() };
-    let (a, b, c) = (singles(a), singles(b), singles(c));
-    let count = a.len().saturating_mul(b.len()).saturating_mul(c.len()).saturating_mul(d.len());
-    if count > OCTET_RANGES_MAX.saturating_mul(256) {
-        return Err("the pattern makes too many ranges; use CIDR blocks".to_owned());
-    }
-    let mut ranges = Vec::new();
-    for &a in &a {
-        for &b in &b {
-            for &c in &c {
-                for &(low, high) in d {
-                    let first = IpAddr::V4(Ipv4Addr::new(a, b, c, low));
-                    let last = IpAddr::V4(Ipv4Addr::new(a, b, c, high));
-                    ranges.extend(AddrRange::new(first, last));
-                }
+        let parts = parts?;
+        if parts == [(0, 255)] {
+            for (low, high) in &mut ranges {
+                (*low, *high) = (*low << 8, *high << 8 | 255);
             }
+            continue;
         }
+        let prefixes: u64 = ranges.iter().map(|(low, high)| u64::from(high - low) + 1).sum();
+        let most = u64::try_from(OCTET_RANGES_MAX / parts.len()).unwrap_or(0);
+        if prefixes > most {
+            return Err("the pattern makes too many ranges; use CIDR blocks".to_owned());
+        }
+        let prefixes = ranges.iter().flat_map(|&(low, high)| low..=high);
+        let split = prefixes.flat_map(|prefix| {
+            let within = move |octet: u8| prefix << 8 | u32::from(octet);
+            parts.iter().map(move |&(low, high)| (within(low), within(high)))
+        });
+        ranges = split.collect();
     }
-    Ok(ranges)
+    let addr = |bits| IpAddr::V4(Ipv4Addr::from_bits(bits));
+    Ok(ranges.into_iter().filter_map(|(low, high)| AddrRange::new(addr(low), addr(high))).collect())
 }
 
 fn octet_range(text: &str) -> Result<(u8, u8), String> {
@@ -442,6 +443,8 @@ mod tests {
         assert_eq!(targets("10.0.0-1.1-2"), "10.0.0.1-10.0.0.2,10.0.1.1-10.0.1.2");
         assert_eq!(targets("10.0.0.*"), "10.0.0.0/24");
         assert_eq!(targets("10.0.0.1,7"), "10.0.0.1,10.0.0.7");
+        assert_eq!(targets("10.1-2.*.*"), "10.1.0.0-10.2.255.255");
+        assert_eq!(targets("*.*.*.*"), "0.0.0.0/0");
         assert_eq!(targets("10.0.0.1,10.0.0.9"), "10.0.0.1,10.0.0.9");
         assert_eq!(targets("2001:db8::/126 [::1]"), "::1,2001:db8::/126");
         assert_eq!(targets("10.0.0.1 # the router\n\n10.0.0.2"), "10.0.0.1-10.0.0.2");
@@ -458,6 +461,14 @@ mod tests {
         for bad in ["10.0.0.256", "10.0.0", "1.2.3.4.5", "::1-10.0.0.1", "10.0.0.5-1", "a..b", "/8"]
         {
             assert!(bad.parse::<TargetSpec>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn patterns_of_very_many_ranges_are_refused_before_they_are_made() {
+        assert_eq!(targets("10.*.*.1").split(',').count(), 65_536);
+        for wide in ["*.*.*.1", "10.*.*.1,3", "1,6,1-.163,4-80.1-.1,2"] {
+            assert!(target_error(wide).problem.contains("too many ranges"), "{wide}");
         }
     }
 
