@@ -15,8 +15,8 @@ use portolan_net::{
     Cancel, PrepareError, Scan, ScanError, ScanOptions, ScanOutcome, ScanPlanError,
 };
 
-/// Events that may wait for a slow output before the engine does: some 20 MB.
-const EVENTS_WAITING_MAX: usize = 1 << 18;
+/// Events that may wait for a slow output before the engine does: some 4 MB.
+const EVENTS_WAITING_MAX: usize = 1 << 15;
 
 /// Plans what `request` asks for.
 ///
