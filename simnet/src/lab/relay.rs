@@ -105,7 +105,7 @@ fn run(mut tap: Tap, out: &Outlet, options: RelayOptions, stop: &AtomicBool) {
         while tap.next(&mut |frame| {
             if is_address_resolution(frame) || uniform(&mut random) >= options.loss {
                 if options.delay.is_zero() {
-                    let _link_down = out.send(frame);
+                    deliver(out, frame);
                 } else {
                     under_way.push_back((Instant::now() + options.delay, frame.to_vec()));
                 }
@@ -119,13 +119,25 @@ fn run(mut tap: Tap, out: &Outlet, options: RelayOptions, stop: &AtomicBool) {
         while let Some((due, frame)) = under_way.front()
             && *due <= Instant::now()
         {
-            let _link_down = out.send(frame);
+            deliver(out, frame);
             under_way.pop_front();
         }
         if !took {
             let due = under_way.front().map(|(due, _)| *due);
             let wait = due.map_or(IDLE, |due| due.saturating_duration_since(Instant::now()));
             tap.wait(wait.min(IDLE));
+        }
+    }
+}
+
+/// Sends `frame` on. A full queue is waited for: only the options lose frames.
+fn deliver(out: &Outlet, frame: &[u8]) {
+    const FULL: i32 = libc::ENOBUFS;
+    for _ in 0..1_000 {
+        match out.send(frame) {
+            Err(error) if error.raw_os_error() == Some(FULL) => thread::yield_now(),
+            // An end that is down takes nothing, as a pulled plug.
+            _ => return,
         }
     }
 }
