@@ -62,13 +62,10 @@ impl Network {
 
     fn report(&self, job: &ScanJob, started_at: UnixTime) -> ScanReport {
         let spec = &job.spec;
-        let coverage = match &job.recheck {
-            Some(endpoints) => TargetSet::of_endpoints(endpoints),
-            None => {
-                let (tcp, udp) = spec.ports.as_ref().unwrap().for_scan(true, false);
-                TargetSet::single(Block { addrs: spec.targets.addrs().clone(), tcp, udp })
-            }
-        };
+        let coverage = job.recheck.as_deref().map(TargetSet::of_endpoints).unwrap_or_else(|| {
+            let (tcp, udp) = spec.ports.as_ref().unwrap().for_scan(true, false);
+            TargetSet::single(Block { addrs: spec.targets.addrs().clone(), tcp, udp })
+        });
         // Only a first pass overlooks.
         let mut shy = BTreeSet::new();
         if job.recheck.is_none() {
