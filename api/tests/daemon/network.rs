@@ -62,10 +62,11 @@ impl Network {
 
     fn report(&self, job: &ScanJob, started_at: UnixTime) -> ScanReport {
         let spec = &job.spec;
-        let coverage = job.recheck.as_deref().map(TargetSet::of_endpoints).unwrap_or_else(|| {
+        let everything = || {
             let (tcp, udp) = spec.ports.as_ref().unwrap().for_scan(true, false);
             TargetSet::single(Block { addrs: spec.targets.addrs().clone(), tcp, udp })
-        });
+        };
+        let coverage = job.recheck.as_deref().map_or_else(everything, TargetSet::of_endpoints);
         // Only a first pass overlooks.
         let mut shy = BTreeSet::new();
         if job.recheck.is_none() {
