@@ -17,9 +17,7 @@ fn every_target_survives_its_corpus() {
         assert!(!inputs.is_empty(), "{name} has no seeds");
         for path in inputs {
             let data = fs::read(&path).unwrap();
-            // Named before it runs: a panic's output then ends with the culprit.
-            eprintln!("{}", path.display());
-            target(&data);
+            run(&path.display().to_string(), *target, &data);
             total += 1;
         }
     }
@@ -35,8 +33,8 @@ fn every_target_survives_damaged_seeds() {
             let data = fs::read(&path).unwrap();
             for variant in 0..VARIANTS {
                 let damaged = damage(&data, &mut random);
-                eprintln!("PORTOLAN_SEED={seed}: {} variant {variant}", path.display());
-                target(&damaged);
+                let case = format!("PORTOLAN_SEED={seed}: {} variant {variant}", path.display());
+                run(&case, *target, &damaged);
             }
         }
         target(&[]);
@@ -51,12 +49,18 @@ fn every_target_has_its_libfuzzer_wrapper() {
     }
 }
 
+/// Runs the target; its panic goes on under the name of the case.
+fn run(case: &str, target: fn(&[u8]), data: &[u8]) {
+    let outcome = std::panic::catch_unwind(|| target(data));
+    assert!(outcome.is_ok(), "{case} panicked, see above; the input: {data:x?}");
+}
+
 /// Cuts, flips or repeats a few octets.
 fn damage(data: &[u8], random: &mut Seed) -> Vec<u8> {
     let mut data = data.to_vec();
     for _ in 0..=random.next() % 4 {
         let at = below(data.len(), random);
-        let octet = random.next().to_be_bytes()[0];
+        let [octet, ..] = random.next().to_be_bytes();
         match random.next() % 4 {
             0 => data.truncate(at),
             1 => data.insert(at, octet),
@@ -66,7 +70,8 @@ fn damage(data: &[u8], random: &mut Seed) -> Vec<u8> {
                 }
             }
             _ => {
-                let again = data[at..].to_vec();
+                let again = data.split_off(at);
+                data.extend_from_slice(&again);
                 data.extend(again);
             }
         }
@@ -76,15 +81,16 @@ fn damage(data: &[u8], random: &mut Seed) -> Vec<u8> {
 }
 
 fn below(len: usize, random: &mut Seed) -> usize {
-    usize::try_from(random.next() % (u64::try_from(len).unwrap() + 1)).unwrap()
+    let len = u64::try_from(len).unwrap_or(u64::MAX - 1);
+    usize::try_from(random.next() % (len + 1)).unwrap_or(0)
 }
 
 fn inputs(target: &str) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = ["seeds", "corpus"]
         .iter()
         .filter_map(|folder| fs::read_dir(root().join(folder).join(target)).ok())
-        .flatten()
-        .map(|entry| entry.unwrap().path())
+        .flat_map(|entries| entries.filter_map(Result::ok))
+        .map(|entry| entry.path())
         .filter(|path| path.is_file())
         .collect();
     found.sort();

@@ -1,7 +1,7 @@
 //! What to say to a UDP port, and whether an answer is ours.
 //!
 //! One protocol a file: its request as a constant, where the cookie goes, where it comes back.
-//! [`by_port`] says which protocol is usual where.
+//! `by_port` says which protocol is usual where.
 
 /// Just enough of ASN.1's basic encoding.
 mod ber;
