@@ -225,7 +225,7 @@ fn mod_name(line: &str) -> Option<&str> {
 
 fn test_habits(file: &Source, found: &mut Vec<String>) {
     for (number, line) in file.code() {
-        for habit in ["#[ignore", "#[should_panic"] {
+        for habit in ["#[ignore]", "#[should_panic"] {
             if !file.is_tidy() && line.trim_start().starts_with(habit) {
                 found.push(format!(
                     "{}:{number}: no {habit}]: a test runs or is not there",

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use portolan_core::answered::Answered;
 use portolan_core::cookie::{CookieKey, SourcePorts};
 use portolan_core::link::Encapsulation;
 use portolan_core::plan::{Hop, HopRange, PlanConfig, ScanPlan};
@@ -43,8 +44,9 @@ pub fn receive(data: &[u8]) {
     let Some(plan) = plan() else { return };
     let plan = Arc::new(plan);
     let epoch = UnixTime::from_seconds(1_000);
+    let answered = Answered::new(plan.len()).map(Arc::new);
     let mut receiver =
-        Receiver::new(Arc::clone(&plan), Encapsulation::Ip, None, Vec::new(), 1, epoch);
+        Receiver::new(Arc::clone(&plan), Encapsulation::Ip, answered, Vec::new(), 1, epoch);
     let mut rest = data;
     while let Some((len, tail)) = rest.split_first() {
         let (frame, tail) = tail.split_at(usize::from(*len).min(tail.len()));
