@@ -2,15 +2,13 @@
 
 use portolan_core::target::PortSet;
 
-const WORDS: usize = 1024;
-
-/// A set of ports, one bit each.
-#[derive(Clone, PartialEq, Eq)]
+/// A set of ports, one bit each, up to the highest that was ever in it.
+#[derive(Clone)]
 pub(crate) struct PortBits(Vec<u64>);
 
 impl PortBits {
-    pub(crate) fn new() -> Self {
-        Self(vec![0; WORDS])
+    pub(crate) const fn new() -> Self {
+        Self(Vec::new())
     }
 
     pub(crate) fn of(ports: &PortSet) -> Self {
@@ -20,6 +18,9 @@ impl PortBits {
     }
 
     pub(crate) fn add(&mut self, ports: &PortSet) {
+        if let Some((_, highest)) = ports.ranges().last() {
+            self.reach(*highest);
+        }
         for &(first, last) in ports.ranges() {
             let (low, high) = (usize::from(first >> 6), usize::from(last >> 6));
             for (index, word) in self.0.iter_mut().enumerate().take(high + 1).skip(low) {
@@ -30,7 +31,16 @@ impl PortBits {
         }
     }
 
+    /// Makes room for `port`.
+    fn reach(&mut self, port: u16) {
+        let words = usize::from(port >> 6) + 1;
+        if self.0.len() < words {
+            self.0.resize(words, 0);
+        }
+    }
+
     pub(crate) fn insert(&mut self, port: u16) {
+        self.reach(port);
         if let Some(word) = self.0.get_mut(usize::from(port >> 6)) {
             *word |= 1 << (port & 63);
         }
@@ -41,12 +51,14 @@ impl PortBits {
     }
 
     pub(crate) fn or(&mut self, other: &Self) {
+        self.0.resize(self.0.len().max(other.0.len()), 0);
         for (word, other) in self.0.iter_mut().zip(&other.0) {
             *word |= other;
         }
     }
 
     pub(crate) fn and(&mut self, other: &Self) {
+        self.0.truncate(other.0.len());
         for (word, other) in self.0.iter_mut().zip(&other.0) {
             *word &= other;
         }

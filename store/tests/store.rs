@@ -548,3 +548,85 @@ fn readers_see_the_state_before_or_after_a_commit_and_nothing_between() {
         assert!(reader.join().unwrap() > 0);
     });
 }
+
+#[test]
+fn many_hosts_with_few_ports_are_committed_quickly_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let addr = |n: u16| {
+        let [high, low] = n.to_be_bytes();
+        IpAddr::from([10, 78, high, low])
+    };
+    let mut wide = report(1000, &[]);
+    let range = AddrRange::new(addr(0), addr(u16::MAX)).unwrap();
+    wide.coverage = TargetSet::single(Block {
+        addrs: [range].into_iter().collect(),
+        tcp: [(1, 32)].into_iter().collect(),
+        udp: PortSet::new(),
+    });
+    wide.hosts.clear();
+    wide.states =
+        (0..20_000).map(|n| state(Endpoint::tcp(addr(n), 22), PortState::Open, 1001)).collect();
+    let ports: PortSet = [(1, 21), (23, 32)].into_iter().collect();
+    wide.closed = (0..20_000)
+        .map(|n| HostPorts { addr: addr(n), transport: Transport::Tcp, ports: ports.clone() })
+        .collect();
+    let started = Instant::now();
+    store.commit_scan(&wide).unwrap();
+    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+    assert_eq!(store.summary().unwrap().ports.values().sum::<u64>(), 20_000 * 32);
+    let one = Filter { addrs: Some([addr(300)].into_iter().collect()), ..Filter::default() };
+    assert_eq!(store.current(&one, &PageRequest::all()).unwrap().items.len(), 32);
+    let hosts = store.hosts(&Filter::default(), &PageRequest::first(10)).unwrap();
+    assert_eq!(hosts.items.len(), 10);
+}
+
+#[test]
+fn one_address_at_two_sites_is_two_hosts() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut berlin = report(1000, &[22]);
+    berlin.site = "berlin".parse().unwrap();
+    let mut paris = report(1000, &[80]);
+    paris.site = "paris".parse().unwrap();
+    store.commit_scan(&berlin).unwrap();
+    store.commit_scan(&paris).unwrap();
+    let at = |site: &SiteName| {
+        let states = vec![PortState::Open];
+        let filter = Filter { site: Some(site.clone()), states, ..Filter::default() };
+        let rows = store.current(&filter, &PageRequest::all()).unwrap().items;
+        rows.iter().map(|row| row.endpoint.port).collect::<Vec<_>>()
+    };
+    assert_eq!(at(&berlin.site), [22]);
+    assert_eq!(at(&paris.site), [80]);
+    assert_eq!(at(&"rome".parse().unwrap()), [] as [u16; 0]);
+    assert_eq!(drift(&store).len(), 2);
+    // Pages of a difference join over sites.
+    let mut page = PageRequest::first(1);
+    let mut count = 0;
+    loop {
+        let (filter, options) = (Filter::default(), DiffOptions::default());
+        let part = store.diff(Side::Expected, Side::Current, &filter, &options, &page);
+        let part = part.unwrap().unwrap();
+        count += part.items.len();
+        let Some(next) = part.next else { break };
+        page.cursor = Some(next);
+    }
+    assert_eq!(count, 2);
+}
+
+#[test]
+fn a_confirmation_replaces_what_was_silent_and_unsays_no_answer() {
+    let mut first = report(1000, &[22]);
+    first.closed.clear();
+    let mut again = report(1010, &[80]);
+    again.closed.clear();
+    again.coverage = TargetSet::of_endpoints(&[22, 80, 81].map(|p| Endpoint::tcp(host(1), p)));
+    let coverage = first.coverage.clone();
+    first.absorb(again);
+    assert_eq!(first.coverage, coverage);
+    assert_eq!(first.state_of(&Endpoint::tcp(host(1), 80)), Some(PortState::Open));
+    assert_eq!(first.state_of(&Endpoint::tcp(host(1), 22)), Some(PortState::Open));
+    assert_eq!(first.state_of(&Endpoint::tcp(host(1), 81)), Some(PortState::Filtered));
+    assert_eq!(first.finished_at, UnixTime::from_seconds(1015));
+}

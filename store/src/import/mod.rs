@@ -1,6 +1,6 @@
 //! Other programs' reports, read as scans.
 //!
-//! Every reader is bounded by [`Limits`], takes any bytes without panicking, and says in which
+//! Every reader is bounded by `Limits`, takes any bytes without panicking, and says in which
 //! line the report stops making sense.
 
 use std::time::{SystemTime, UNIX_EPOCH};
