@@ -7,17 +7,22 @@ use portolan_core::{HostObservation, PortState};
 use super::{Choices, End, Header, ResultWriter, Sink, escape};
 use crate::finding::Finding;
 
+/// Endpoints up to which closed and filtered ones have a row too: who asks for a few ports wants
+/// to see what became of each.
+const FEW: u64 = 20;
+
 /// The table writer.
 pub(super) struct Table {
     out: Sink,
     choices: Choices,
+    few: bool,
     hosts_only: bool,
     addr_width: usize,
 }
 
 impl Table {
     pub(super) const fn new(out: Sink, choices: Choices) -> Self {
-        Self { out, choices, hosts_only: false, addr_width: 15 }
+        Self { out, choices, few: false, hosts_only: false, addr_width: 15 }
     }
 
     /// One row; the last column is as long as it is, and no row ends in blanks.
@@ -32,11 +37,12 @@ impl Table {
 impl ResultWriter for Table {
     fn begin(&mut self, header: &Header) -> io::Result<()> {
         self.hosts_only = header.hosts_only;
+        self.few = header.targets.len().is_ok_and(|endpoints| endpoints <= FEW);
         let addrs = header.targets.addrs();
         let longest = addrs.ranges().iter().map(|r| r.last().to_string().len()).max();
         self.addr_width = longest.unwrap_or(15).clamp(15, 39);
         if self.hosts_only {
-            self.row(["ADDRESS", "HOST", "REASON", "", "MAC"])
+            self.row(["ADDRESS", "HOST", "REASON", "MAC", ""])
         } else {
             self.row(["ADDRESS", "PORT", "STATE", "SERVICE", "DETAIL"])
         }
@@ -45,7 +51,7 @@ impl ResultWriter for Table {
     fn finding(&mut self, finding: &Finding) -> io::Result<()> {
         let seen = &finding.seen;
         let dull = matches!(seen.state, PortState::Closed | PortState::Filtered);
-        if dull && !self.choices.verbose {
+        if dull && !self.choices.verbose && !self.few {
             return Ok(());
         }
         let endpoint = seen.endpoint;
@@ -70,7 +76,7 @@ impl ResultWriter for Table {
             return Ok(());
         }
         let mac = host.mac.map(|mac| mac.to_string()).unwrap_or_default();
-        self.row([&host.addr.to_string(), "up", host.reason.name(), "", &mac])
+        self.row([&host.addr.to_string(), "up", host.reason.name(), &mac, ""])
     }
 
     fn flush(&mut self) -> io::Result<()> {
