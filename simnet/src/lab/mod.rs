@@ -8,7 +8,8 @@
 //! ```
 //!
 //! A test wraps its body in [`lab_test!`](crate::lab_test): the body then runs in a child process
-//! that is root of its own user and network namespace. Inside, [`Lab::builder`](crate::lab::Lab::builder) lays the cable.
+//! that is root of its own user and network namespace.
+//! Inside, [`Lab::builder`](crate::lab::Lab::builder) lays the cable.
 
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
