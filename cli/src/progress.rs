@@ -50,7 +50,7 @@ impl Bar {
 
     /// Runs `write` with the bar out of the way of what it writes.
     pub(crate) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
-        if self.bar.is_hidden() { write() } else { self.bar.suspend(write) }
+        if self.begun { self.bar.suspend(write) } else { write() }
     }
 
     /// Says a warning above the bar.

@@ -125,6 +125,7 @@ pub(crate) struct Outputs {
     writers: Vec<(String, Box<dyn ResultWriter>)>,
     open_only: bool,
     ledger: Option<Ledger>,
+    holding: sink::Holding,
 }
 
 impl Outputs {
@@ -161,13 +162,14 @@ impl Outputs {
             ));
         }
         let choices = Choices { open_only: args.open, verbose: args.verbose > 0 };
+        let holding = sink::Holding::default();
         let mut writers = Vec::new();
         for (format, path) in wanted {
-            let (name, sink) = sink::open(&path)?;
+            let (name, sink) = sink::open(&path, &holding)?;
             writers.push((name, writer(format, sink, choices)));
         }
         let keep = keep_ledger || writers.iter().any(|(_, w)| w.wants_ledger());
-        Ok(Self { writers, open_only: args.open, ledger: keep.then(Ledger::default) })
+        Ok(Self { writers, open_only: args.open, ledger: keep.then(Ledger::default), holding })
     }
 
     /// Before the first result.
@@ -194,8 +196,14 @@ impl Outputs {
         self.each(|w| w.host(host))
     }
 
+    /// Whether there is anything to pass on.
+    pub(crate) fn holds(&self) -> bool {
+        self.holding.get()
+    }
+
     /// Passes on what is held back: called whenever there is nothing else to do.
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        self.holding.set(false);
         self.each(|w| w.flush())
     }
 

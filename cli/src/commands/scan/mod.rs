@@ -124,7 +124,8 @@ impl Session {
                 bar.warn(&words);
                 Ok(())
             }
-            None => bar.aside(|| outputs.flush()),
+            None if outputs.holds() => bar.aside(|| outputs.flush()),
+            None => Ok(()),
         };
         if let Err(failure) = written {
             cancel.cancel();
