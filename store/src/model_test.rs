@@ -265,7 +265,10 @@ proptest! {
     #[test]
     fn differences_obey_their_laws(
         a in (0..HOSTS, 0..HOSTS), b in (0..HOSTS, 0..HOSTS),
-        found in prop::collection::vec(prop_oneof![Just(Found::Open), Just(Found::Closed), Just(Found::Silent)], 36),
+        found in prop::collection::vec(
+            prop_oneof![Just(Found::Open), Just(Found::Closed), Just(Found::Silent)],
+            36,
+        ),
         strict in any::<bool>(),
     ) {
         let store = open(&MemoryTree::new());
@@ -279,8 +282,14 @@ proptest! {
         // With itself: nothing. The other way round: the same rows with their sides exchanged.
         prop_assert_eq!(rows(Side::Scan(one), Side::Scan(one)), vec![]);
         prop_assert_eq!(rows(Side::Current, Side::Current), vec![]);
-        let there: Vec<_> = rows(Side::Scan(one), Side::Scan(two)).into_iter().map(|r| (r.endpoint, r.from, r.to)).collect();
-        let back: Vec<_> = rows(Side::Scan(two), Side::Scan(one)).into_iter().map(|r| (r.endpoint, r.to, r.from)).collect();
+        let there: Vec<_> = rows(Side::Scan(one), Side::Scan(two))
+            .into_iter()
+            .map(|r| (r.endpoint, r.from, r.to))
+            .collect();
+        let back: Vec<_> = rows(Side::Scan(two), Side::Scan(one))
+            .into_iter()
+            .map(|r| (r.endpoint, r.to, r.from))
+            .collect();
         prop_assert_eq!(&there, &back);
         // Every row is what both scans say of it.
         for (endpoint, from, to) in &there {
