@@ -34,7 +34,7 @@ pub struct ReceiveCounts {
     pub closed: u64,
     /// Endpoints filtered.
     pub filtered: u64,
-    /// Hosts that showed life.
+    /// Hosts that showed life and were not known already.
     pub hosts_up: u64,
     /// Endpoints by the pass whose probe they answered first.
     pub first_in_pass: [u64; PASSES_MAX as usize],
@@ -111,13 +111,10 @@ impl Receiver {
         &self.counts
     }
 
-    /// Notes that a host is known already: its first answer is not reported as news.
-    pub fn know_host(&mut self, addr: IpAddr) {
-        let host = self.plan.find_host(addr);
-        if let (Some(host), Some(hosts)) = (host, self.hosts.as_ref())
-            && hosts.insert(host)
-        {
-            self.counts.hosts_up += 1;
+    /// Notes that a host is known already: its first answer is neither news nor counted as that.
+    pub fn know_host(&self, addr: IpAddr) {
+        if let (Some(host), Some(hosts)) = (self.plan.find_host(addr), self.hosts.as_ref()) {
+            hosts.insert(host);
         }
     }
 

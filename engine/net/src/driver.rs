@@ -114,6 +114,16 @@ struct Board {
     failed: AtomicBool,
 }
 
+/// Tells all threads to end when it is dropped.
+struct StopThreads<'a>(&'a Board);
+
+impl Drop for StopThreads<'_> {
+    fn drop(&mut self) {
+        self.0.failed.store(true, Ordering::Relaxed);
+        self.0.stop_listening.store(true, Ordering::Relaxed);
+    }
+}
+
 enum Message {
     Event(ScanEvent),
     SenderDone,
@@ -139,6 +149,9 @@ impl Driver {
         let senders = std::mem::take(&mut self.senders);
         let listeners = std::mem::take(&mut self.listeners);
         thread::scope(|scope| {
+            // Both go when this closure ends, in whatever way: no thread may outwait a panic.
+            let inbox = inbox;
+            let _stop = StopThreads(&board);
             let listening: Vec<_> = listeners
                 .into_iter()
                 .map(|listener| {
@@ -164,6 +177,9 @@ impl Driver {
                 }
             }
             run.drain_until(|| true);
+            // Once more: answers came in after the last probe.
+            run.note_answers();
+            run.write_checkpoint();
             let (asked, complete) = passes?;
             if let Some(error) = broken {
                 return Err(error);
@@ -334,6 +350,10 @@ impl Run<'_> {
         let taken = self.board.taken.iter().map(|t| t.load(Ordering::Relaxed)).collect();
         self.driver.checkpoint.pass = pass;
         self.driver.checkpoint.taken = taken;
+        self.note_answers();
+    }
+
+    fn note_answers(&mut self) {
         if let Some(answered) = self.driver.answered.as_ref()
             && answered.len() <= ANSWERS_KEPT_MAX
         {

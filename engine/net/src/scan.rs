@@ -280,7 +280,9 @@ impl Scan {
         let neighbors = tell_neighbors(&ways, clock, on_event);
         let driver = self.driver(&plan, &ways, ports, clock, &neighbors)?;
         let outcome = driver.run(cancel, on_event)?;
-        Ok(self.conclude(&plan, &ways, &outcome, clock))
+        let mut concluded = self.conclude(&plan, &ways, &outcome, clock);
+        concluded.stats.hosts_up += u64::try_from(neighbors.len()).unwrap_or(u64::MAX);
+        Ok(concluded)
     }
 
     fn source_ports(&self) -> Result<SourcePorts, ScanError> {
@@ -320,7 +322,7 @@ impl Scan {
             let encapsulation = listen_as(spec);
             let filter = Filter::new(encapsulation).ports(ports.first()..=ports.last());
             let rx = PacketRx::open(spec.interface.index, &filter, PacketRxOptions::default())?;
-            let mut half = Receiver::new(
+            let half = Receiver::new(
                 Arc::clone(plan),
                 encapsulation,
                 answered.clone(),
