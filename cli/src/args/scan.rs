@@ -143,7 +143,7 @@ pub(crate) struct OutputArgs {
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     /// Also commit the scan to the store in this directory
-    #[arg(short, long, value_name = "DIR", env = "PORTOLAN_DATA")]
+    #[arg(short, long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// The site that the addresses belong to
     #[arg(long, value_name = "NAME", default_value = "default")]
