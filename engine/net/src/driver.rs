@@ -446,13 +446,14 @@ fn listen(
     let mut before = *half.counts();
     loop {
         let last = board.stop_listening.load(Ordering::Relaxed);
-        let received = listener.rx.recv(if last { Duration::ZERO } else { TICK }, &mut |frame| {
+        let received = listener.rx.recv(if last { Duration::ZERO } else { TICK }, &mut |arrival| {
             let sink = &mut |event| {
                 // The coordinator may be gone only if it panicked.
                 let _ = outbox.send(Message::Event(event));
             };
             // Rejections are counted by the receiver.
-            let _ = half.handle_frame(clock.now(), frame, sink);
+            let at = clock.now().before(arrival.age);
+            let _ = half.handle_frame(at, arrival.frame, sink);
         });
         if let Err(error) = received {
             board.failed.store(true, Ordering::Relaxed);

@@ -65,7 +65,8 @@ fn answers(rx: &mut dyn RxLink, count: usize) -> Vec<(u16, (bool, bool, bool))> 
     let deadline = Instant::now() + PATIENCE;
     let encapsulation = rx.encapsulation();
     while seen.len() < count && Instant::now() < deadline {
-        rx.recv(Duration::from_millis(100), &mut |frame| {
+        rx.recv(Duration::from_millis(100), &mut |arrival| {
+            let frame = arrival.frame;
             let sliced = match encapsulation {
                 Encapsulation::Ethernet => SlicedPacket::from_ethernet(frame),
                 Encapsulation::Ip => SlicedPacket::from_ip(frame),
@@ -337,7 +338,8 @@ fn answers_from_the_far_side_are_well_formed() {
         send_all(&mut tx, &[ethernet(&syn(near, far, 8_001))]);
         // An Ethernet link can be read from the IP header on.
         let mut source = None;
-        rx.recv(PATIENCE, &mut |frame| {
+        rx.recv(PATIENCE, &mut |arrival| {
+            let frame = arrival.frame;
             let sliced = SlicedPacket::from_ip(frame).unwrap();
             if let Some(NetSlice::Ipv4(ip)) = sliced.net {
                 source = Some(IpAddr::from(ip.header().source()));

@@ -61,6 +61,15 @@ pub trait TxLink: Send {
     }
 }
 
+/// A frame that has arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival<'a> {
+    /// Its octets.
+    pub frame: &'a [u8],
+    /// How long ago the kernel took it in; zero where that is not known.
+    pub age: Duration,
+}
+
 /// The receiving half of a link.
 pub trait RxLink: Send {
     /// How the frames begin.
@@ -77,7 +86,7 @@ pub trait RxLink: Send {
     fn recv(
         &mut self,
         timeout: Duration,
-        handler: &mut dyn FnMut(&[u8]),
+        handler: &mut dyn FnMut(Arrival<'_>),
     ) -> Result<usize, LinkError>;
 
     /// Frames that passed the filter and were lost for want of buffer, since the link was opened.

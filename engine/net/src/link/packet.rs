@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 
-use super::{Encapsulation, FrameBatch, LinkError, RxLink, TxLink};
+use super::{Arrival, Encapsulation, FrameBatch, LinkError, RxLink, TxLink};
 use crate::filter::{Filter, SNAP_LEN};
 use crate::sys::SyscallError;
 use crate::sys::packet as sys;
@@ -173,7 +173,7 @@ impl PacketRx {
     }
 
     /// The frames that are there now.
-    fn take(&mut self, handler: &mut dyn FnMut(&[u8])) -> Result<usize, LinkError> {
+    fn take(&mut self, handler: &mut dyn FnMut(Arrival<'_>)) -> Result<usize, LinkError> {
         let mut total = 0;
         match &mut self.intake {
             Intake::Ring(ring) => {
@@ -188,7 +188,10 @@ impl PacketRx {
             Intake::Copy(buffer) => {
                 for _ in 0..COPY_BURST {
                     match (&self.socket).read(buffer) {
-                        Ok(len) => handler(buffer.get(..len).unwrap_or_default()),
+                        Ok(len) => {
+                            let frame = buffer.get(..len).unwrap_or_default();
+                            handler(Arrival { frame, age: Duration::ZERO });
+                        }
                         Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => break,
                         Err(e) if e.kind() == std::io::ErrorKind::Interrupted => break,
                         Err(e) => {
@@ -229,7 +232,7 @@ impl RxLink for PacketRx {
     fn recv(
         &mut self,
         timeout: Duration,
-        handler: &mut dyn FnMut(&[u8]),
+        handler: &mut dyn FnMut(Arrival<'_>),
     ) -> Result<usize, LinkError> {
         let ready = self.take(handler)?;
         if ready > 0 || timeout.is_zero() {

@@ -227,7 +227,8 @@ impl Sweep<'_> {
         loop {
             let (targets, found) = (self.targets, &mut self.found);
             let left = deadline.saturating_duration_since(Instant::now());
-            let count = self.rx.recv(left, &mut |octets| {
+            let count = self.rx.recv(left, &mut |arrival| {
+                let octets = arrival.frame;
                 // Only what was asked: a flood of other addresses must not fill the memory.
                 if let Some((addr, mac)) = frame::answer(octets)
                     && targets.contains(addr)

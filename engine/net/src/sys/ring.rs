@@ -6,10 +6,11 @@
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::packet::{length_of, ring_version_3};
 use super::{SyscallError, check};
+use crate::link::Arrival;
 
 /// Octets in a block.
 const BLOCK_LEN: u32 = 1 << 20;
@@ -78,11 +79,13 @@ impl RxRing {
     /// Hands each frame of the next block to `handler` and gives the block back to the kernel.
     ///
     /// `None` when the next block is still the kernel's.
-    pub(crate) fn take_block(&mut self, handler: &mut dyn FnMut(&[u8])) -> Option<usize> {
+    pub(crate) fn take_block(&mut self, handler: &mut dyn FnMut(Arrival<'_>)) -> Option<usize> {
         if self.status().load(Ordering::Acquire) & STATUS_USER == 0 {
             return None;
         }
-        let frames = visit(self.block(), handler);
+        // The kernel stamps frames with civil time; one reading serves the whole block.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let frames = visit(self.block(), now, handler);
         self.status().store(STATUS_KERNEL, Ordering::Release);
         self.next = (self.next + 1) % self.block_count;
         Some(frames)
@@ -127,16 +130,15 @@ fn map_len(block_count: u32) -> usize {
     usize::try_from(block_count).unwrap_or(0) * block_len()
 }
 
-/// Walks the frames of a block; offsets that lead outside end the walk.
-fn visit(block: &[u8], handler: &mut dyn FnMut(&[u8])) -> usize {
+/// Walks the frames of a block at civil time `now`; offsets that lead outside end the walk.
+fn visit(block: &[u8], now: Duration, handler: &mut dyn FnMut(Arrival<'_>)) -> usize {
     let count = word(block, 12).unwrap_or(0);
     let mut at = word(block, 16).unwrap_or(0);
     let mut seen = 0;
     for _ in 0..count {
-        let Some((frame, next)) = frame_at(block, at) else {
-            break;
-        };
-        handler(frame);
+        let Some((frame, stamp, next)) = frame_at(block, at) else { break };
+        // A clock that was set back since makes the age zero, not negative.
+        handler(Arrival { frame, age: now.saturating_sub(stamp) });
         seen += 1;
         if next == 0 {
             break;
@@ -146,14 +148,17 @@ fn visit(block: &[u8], handler: &mut dyn FnMut(&[u8])) -> usize {
     seen
 }
 
-/// The frame whose `tpacket3_hdr` is at `at`, and the distance to the next one.
-fn frame_at(block: &[u8], at: usize) -> Option<(&[u8], usize)> {
+/// The frame whose `tpacket3_hdr` is at `at`, its stamp, and the distance to the next one.
+fn frame_at(block: &[u8], at: usize) -> Option<(&[u8], Duration, usize)> {
     let header = block.get(at..)?;
     let next = word(header, 0)?;
+    let seconds = u32::from_ne_bytes(*header.get(4..)?.first_chunk()?);
+    let nanos = u32::from_ne_bytes(*header.get(8..)?.first_chunk()?);
+    let stamp = Duration::new(u64::from(seconds), nanos % 1_000_000_000);
     let captured = word(header, 12)?;
     let mac = usize::from(u16::from_ne_bytes(*header.get(24..)?.first_chunk()?));
     let frame = header.get(mac..)?.get(..captured)?;
-    Some((frame, next))
+    Some((frame, stamp, next))
 }
 
 fn word(octets: &[u8], at: usize) -> Option<usize> {
@@ -174,6 +179,8 @@ mod tests {
         put(12, 2);
         put(16, 48);
         put(48, 128);
+        put(48 + 4, 1_000);
+        put(48 + 8, 500_000);
         put(48 + 12, u32::try_from(first.len()).unwrap());
         put(48 + 24, u32::from(82_u16));
         put(176 + 12, u32::try_from(second.len()).unwrap());
@@ -186,8 +193,12 @@ mod tests {
     #[test]
     fn both_frames_of_a_block_are_seen() {
         let mut seen = Vec::new();
-        let count = visit(&block(b"syn-ack", b"rst"), &mut |frame| {
-            seen.push(frame.to_vec());
+        let now = Duration::from_secs(1_000) + Duration::from_millis(2);
+        let count = visit(&block(b"syn-ack", b"rst"), now, &mut |arrival| {
+            if seen.is_empty() {
+                assert_eq!(arrival.age, Duration::from_micros(1_500));
+            }
+            seen.push(arrival.frame.to_vec());
         });
         assert_eq!(count, 2);
         assert_eq!(seen, [b"syn-ack".to_vec(), b"rst".to_vec()]);
@@ -198,8 +209,8 @@ mod tests {
         for at in [16, 48, 48 + 12, 48 + 24] {
             let mut damaged = block(b"syn-ack", b"rst");
             damaged[at..at + 2].copy_from_slice(&u16::MAX.to_ne_bytes());
-            assert!(visit(&damaged, &mut |_| {}) <= 1);
+            assert!(visit(&damaged, Duration::ZERO, &mut |_| {}) <= 1);
         }
-        assert_eq!(visit(&[], &mut |_| {}), 0);
+        assert_eq!(visit(&[], Duration::ZERO, &mut |_| {}), 0);
     }
 }
