@@ -1,3 +1,0 @@
-//! Benchmarks, and the harness that compares with peers.
-
-#![forbid(unsafe_code)]

@@ -1,0 +1,86 @@
+//! Figures for people and for programs.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::wire::Measured;
+
+/// One scanner's runs.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Row {
+    sender: String,
+    runs_pps: Vec<f64>,
+    median_pps: f64,
+    /// The fewest frames that arrived in a run.
+    packets_min: u64,
+    /// Its median, as a multiple of the second row's.
+    ratio: Option<f64>,
+}
+
+impl Row {
+    pub(crate) const fn new(sender: String) -> Self {
+        Self { sender, runs_pps: Vec::new(), median_pps: 0.0, packets_min: u64::MAX, ratio: None }
+    }
+
+    pub(crate) fn push(&mut self, measured: Measured) {
+        self.runs_pps.push(measured.pps);
+        self.packets_min = self.packets_min.min(measured.packets);
+        let mut sorted = self.runs_pps.clone();
+        sorted.sort_by(f64::total_cmp);
+        self.median_pps = sorted.get(sorted.len() / 2).copied().unwrap_or(0.0);
+    }
+}
+
+/// Everything that was measured, and where.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Report {
+    kernel: String,
+    cpu: String,
+    cpus: usize,
+    optimized: bool,
+    probes: u64,
+    threads: u32,
+    rows: Vec<Row>,
+}
+
+impl Report {
+    /// The first row is ours; ratios are to the first peer.
+    pub(crate) fn new(probes: u64, threads: u32, mut rows: Vec<Row>) -> Self {
+        let peer = rows.get(1).map(|row| row.median_pps).filter(|pps| *pps > 0.0);
+        for row in &mut rows {
+            row.ratio = peer.map(|peer| row.median_pps / peer);
+        }
+        let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+        let kernel = read("/proc/sys/kernel/osrelease").trim().to_owned();
+        let cpuinfo = read("/proc/cpuinfo");
+        let model = cpuinfo.lines().find(|line| line.starts_with("model name"));
+        let cpu = model.and_then(|line| line.split(": ").nth(1)).unwrap_or("unknown").to_owned();
+        let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self { kernel, cpu, cpus, optimized: !cfg!(debug_assertions), probes, threads, rows }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kernel, cpu, cpus, probes, threads, .. } = self;
+        writeln!(f, "Linux {kernel}, {cpus} × {cpu}")?;
+        writeln!(f, "one veth pair, counted by the far end; {probes} probes, {threads} thread(s)")?;
+        if !self.optimized {
+            writeln!(f, "NOT OPTIMISED: build with --release before believing a figure")?;
+        }
+        writeln!(
+            f,
+            "{:<18} {:>10} {:>7} {:>12}  runs, pps",
+            "sender", "median pps", "ratio", "arrived"
+        )?;
+        for row in &self.rows {
+            let ratio = row.ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
+            let runs: Vec<String> = row.runs_pps.iter().map(|pps| format!("{pps:.0}")).collect();
+            let Row { sender, median_pps, packets_min, .. } = row;
+            let runs = runs.join(" ");
+            writeln!(f, "{sender:<18} {median_pps:>10.0} {ratio:>7} {packets_min:>12}  {runs}")?;
+        }
+        Ok(())
+    }
+}

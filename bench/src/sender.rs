@@ -1,0 +1,109 @@
+//! Running a scanner against addresses that nobody answers for.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use portolan_core::MacAddr;
+use portolan_core::target::{Block, Scope, TargetSet, TargetSpec};
+use portolan_net::{Cancel, Scan, ScanKinds, ScanOptions};
+use portolan_simnet::lab::{NEAR_INTERFACE, NEAR_MAC, NEAR_V4};
+
+use crate::pps::TARGETS;
+
+/// A next hop that the far end is not: its kernel drops the frames as another host's, after the
+/// interface has counted them and before anything answers.
+const NOBODY: MacAddr = MacAddr([2, 0, 0, 0, 0x77, 0x99]);
+/// More than any of them reaches.
+const UNLIMITED_PPS: u32 = 50_000_000;
+
+/// A scanner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sender {
+    /// The engine, within this process.
+    Portolan,
+    /// The peer that sends asynchronously with a blackrock order.
+    Masscan,
+    /// The peer that sends with a cyclic group's order.
+    Zmap,
+}
+
+impl Sender {
+    pub(crate) const ALL: [Self; 3] = [Self::Portolan, Self::Masscan, Self::Zmap];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Portolan => "portolan",
+            Self::Masscan => "masscan",
+            Self::Zmap => "zmap",
+        }
+    }
+
+    /// Whether it can be run at all.
+    pub(crate) fn is_installed(self) -> bool {
+        self == Self::Portolan || self.version_line().is_some()
+    }
+
+    /// Its name and version.
+    pub(crate) fn version(self) -> String {
+        let own = || concat!("portolan ", env!("CARGO_PKG_VERSION")).to_owned();
+        if self == Self::Portolan { own() } else { self.version_line().unwrap_or_default() }
+    }
+
+    fn version_line(self) -> Option<String> {
+        let output = Command::new(self.name()).arg("--version").output().ok()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let line = text.lines().find(|line| line.to_lowercase().contains(self.name()))?;
+        Some(line.split('(').next().unwrap_or(line).trim().to_lowercase().replace("version ", ""))
+    }
+
+    /// Sends one probe to each of the first `ports` ports of every target, as fast as it can.
+    pub(crate) fn run(self, ports: u16, threads: u32) -> anyhow::Result<()> {
+        let mac = NOBODY.to_string();
+        let source = NEAR_V4.to_string();
+        let rate = UNLIMITED_PPS.to_string();
+        let mut command = Command::new(self.name());
+        match self {
+            Self::Portolan => return scan(ports, threads),
+            Self::Masscan => {
+                command.args(["--range", TARGETS, "--ports", &format!("1-{ports}")]);
+                command.args(["--rate", &rate, "--wait", "0", "--retries", "0"]);
+                command.args(["--adapter", NEAR_INTERFACE, "--adapter-ip", &source]);
+                command.args(["--adapter-mac", &MacAddr(NEAR_MAC).to_string()]);
+                command.args(["--router-mac", &mac, "-oL", "/dev/null"]);
+            }
+            Self::Zmap => {
+                // It asks one port, so it asks that port once for each of ours.
+                command.args(["--config", "/dev/null", "--blacklist-file", "/dev/null"]);
+                command.args(["--target-port", "80", "--probes", &ports.to_string()]);
+                command.args(["--rate", &rate, "--cooldown-time", "1", "--gateway-mac", &mac]);
+                command.args(["--interface", NEAR_INTERFACE, "--source-ip", &source]);
+                command.args(["--sender-threads", &threads.to_string(), "--verbosity", "0"]);
+                command.args(["--quiet", "--output-file", "/dev/null", TARGETS]);
+            }
+        }
+        let output = command.stdin(Stdio::null()).output().context("starting it")?;
+        if !output.status.success() {
+            bail!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(())
+    }
+}
+
+fn scan(ports: u16, threads: u32) -> anyhow::Result<()> {
+    let addrs = TARGETS.parse::<TargetSpec>()?.addrs().clone();
+    let block = Block { addrs, tcp: (1..=ports).collect(), ..Block::default() };
+    let options = ScanOptions {
+        kinds: ScanKinds { syn: true, ..ScanKinds::default() },
+        rate_pps: UNLIMITED_PPS,
+        retries: 0,
+        cooldown: Some(Duration::ZERO),
+        interface: Some(NEAR_INTERFACE.to_owned()),
+        router_mac: Some(NOBODY),
+        threads,
+        ..ScanOptions::default()
+    };
+    let scan = Scan::plan(&TargetSet::single(block), &Scope::unbounded(), options)?;
+    scan.run(&Cancel::default(), &mut |_| {})?;
+    Ok(())
+}
