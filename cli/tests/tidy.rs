@@ -26,7 +26,7 @@ const QUARANTINE: &[(&str, &[&str])] = &[
     ("etherparse", &["engine/core/", "engine/net/", "simnet/", "bench/"]),
     ("ipnetwork", &["engine/core/src/target/", "engine/net/tests/", "simnet/"]),
     ("tracing_subscriber", &["cli/"]),
-    ("anyhow", &["cli/"]),
+    ("anyhow", &["cli/", "bench/"]),
     ("clap", &["cli/", "bench/"]),
 ];
 
