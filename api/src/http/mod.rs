@@ -1,6 +1,6 @@
 //! HTTP: routes, what requests say, what answers say.
 //!
-//! One warp filter takes a request apart; a table of [`routes`] says who answers it. So a wrong
+//! One warp filter takes a request apart; a table of `routes` says who answers it. So a wrong
 //! method is a 405 with `Allow`, an unknown parameter a 400, and metrics and documentation know
 //! every route by its template.
 

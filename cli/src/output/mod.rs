@@ -124,6 +124,7 @@ pub(crate) fn writer(format: Format, sink: Sink, choices: Choices) -> Box<dyn Re
 pub(crate) struct Outputs {
     writers: Vec<(String, Box<dyn ResultWriter>)>,
     open_only: bool,
+    hosts_only: bool,
     ledger: Option<Ledger>,
     holding: sink::Holding,
 }
@@ -169,11 +170,13 @@ impl Outputs {
             writers.push((name, writer(format, sink, choices)));
         }
         let keep = keep_ledger || writers.iter().any(|(_, w)| w.wants_ledger());
-        Ok(Self { writers, open_only: args.open, ledger: keep.then(Ledger::default), holding })
+        let ledger = keep.then(Ledger::default);
+        Ok(Self { writers, open_only: args.open, hosts_only: false, ledger, holding })
     }
 
     /// Before the first result.
     pub(crate) fn begin(&mut self, header: &Header) -> Result<(), Failure> {
+        self.hosts_only = header.hosts_only;
         self.each(|w| w.begin(header))
     }
 
@@ -188,10 +191,15 @@ impl Outputs {
         self.each(|w| w.finding(finding))
     }
 
-    /// A host showed that it is there.
+    /// A host showed that it is there: a result of its own where hosts are what is looked for. A
+    /// scan of ports tells of a host by its ports, and a line without one would surprise whoever
+    /// reads ports.
     pub(crate) fn host(&mut self, host: &HostObservation) -> Result<(), Failure> {
         if let Some(ledger) = &mut self.ledger {
             ledger.add_host(host);
+        }
+        if !self.hosts_only {
+            return Ok(());
         }
         self.each(|w| w.host(host))
     }

@@ -1,5 +1,6 @@
 //! A scan through the kernel's `connect`, with the same events and outcome as a raw one.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use portolan_core::target::{Block, PortSet, TargetSet};
@@ -38,7 +39,11 @@ pub(crate) fn run(
         ..Progress::default()
     };
     let endpoints = scan.endpoints();
+    let mut up = HashSet::new();
     let mut report = |observation: portolan_core::Observation| {
+        if matches!(observation.state, PortState::Open | PortState::Closed) {
+            up.insert(observation.endpoint.addr);
+        }
         progress.done += 1;
         progress.sent = progress.done;
         progress.replies += 1;
@@ -55,6 +60,7 @@ pub(crate) fn run(
     stats.targets = targets.addrs().len().unwrap_or(u64::MAX);
     stats.ports = scan.ports();
     stats.planned = progress.planned;
+    stats.hosts_up = u64::try_from(up.len()).unwrap_or(u64::MAX);
     stats.duration = started.elapsed();
     let complete = !cancel.is_cancelled();
     #[expect(clippy::cast_precision_loss, reason = "a ratio for people to read")]

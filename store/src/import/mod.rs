@@ -90,11 +90,13 @@ pub fn detect(first_bytes: &[u8]) -> Option<Source> {
     let head = first_bytes.get(..first_bytes.len().min(4096)).unwrap_or_default();
     let text = String::from_utf8_lossy(head);
     let text = text.trim_start_matches('\u{feff}').trim_start();
+    // A store's export has "ports" too, but not in its first line.
+    let first = text.lines().next().unwrap_or_default();
     if text.starts_with("#masscan") || text.starts_with("open ") || text.starts_with("banner ") {
         Some(Source::MasscanList)
     } else if text.starts_with('<') && (text.contains("nmaprun") || text.starts_with("<?xml")) {
         Some(Source::NmapXml)
-    } else if text.starts_with('[') || (text.starts_with('{') && text.contains("\"ports\"")) {
+    } else if text.starts_with('[') || (text.starts_with('{') && first.contains("\"ports\"")) {
         Some(Source::MasscanJson)
     } else if text.starts_with('{') {
         Some(Source::Ndjson)
