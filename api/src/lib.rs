@@ -45,4 +45,5 @@ pub use config::{
     ConfigError, ConfigWarning, DaemonConfig, Overrides, ScanKind, ScanSpec, Sources,
 };
 pub use daemon::{Daemon, DaemonError, DaemonHandle};
+pub use http::check_expectations;
 pub use runner::{CancelToken, RunnerError, ScanJob, ScanRunner};

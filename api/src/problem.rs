@@ -84,6 +84,11 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the daemon failed; its log says why")
     }
 
+    /// What is wrong with which part of the request, sorted.
+    pub fn errors(&self) -> &[PartError] {
+        &self.errors
+    }
+
     /// The same with what is wrong in which entry.
     #[must_use]
     pub fn with_errors(mut self, mut errors: Vec<PartError>) -> Self {

@@ -22,8 +22,11 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
+    ("checkpoint", reports::checkpoint),
     ("config", config::toml),
     ("cursor", reports::cursor),
+    ("expected_json", reports::expected_json),
+    ("export_line", reports::export_line),
     ("frame", frames::parse_any),
     ("masscan_json", reports::masscan_json),
     ("masscan_list", reports::masscan_list),
@@ -31,6 +34,7 @@ pub const TARGETS: &[Target] = &[
     ("nmap_xml", reports::nmap_xml),
     ("port_spec", specs::ports),
     ("receive", frames::receive),
+    ("record", reports::record),
     ("target_spec", specs::targets),
     ("udp_reply", udp::reply),
 ];

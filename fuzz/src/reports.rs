@@ -1,5 +1,6 @@
 //! Other programs' reports, and the store's own texts.
 
+use portolan_net::Checkpoint;
 use portolan_store::import::{self, Limits, ReportError};
 use portolan_store::{Cursor, ScanReport, SiteName};
 
@@ -37,6 +38,39 @@ pub fn cursor(data: &[u8]) {
     if let Ok(cursor) = text.parse::<Cursor>() {
         assert_eq!(cursor.to_string().parse(), Ok(cursor));
     }
+}
+
+/// A line of a store's export.
+pub fn export_line(data: &[u8]) {
+    let _ = portolan_store::check_line(data);
+}
+
+/// A stored value under its key: the first octet says how long the key is.
+pub fn record(data: &[u8]) {
+    let Some((len, rest)) = data.split_first() else { return };
+    let (key, body) = rest.split_at(usize::from(*len).min(rest.len()));
+    let _ = portolan_store::check_record(key, body);
+}
+
+/// A checkpoint's text: what is understood prints as its equal.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn checkpoint(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    if let Ok(checkpoint) = text.parse::<Checkpoint>() {
+        assert_eq!(checkpoint.to_string().parse::<Checkpoint>().ok(), Some(checkpoint));
+    }
+}
+
+/// What is expected, as a client sends it: a refusal says which entries it is about.
+///
+/// # Panics
+/// Where it names an entry that is not there.
+pub fn expected_json(data: &[u8]) {
+    let Err(problem) = portolan_api::check_expectations(data) else { return };
+    let most = data.split(|octet| *octet == b',').count();
+    assert!(problem.errors().iter().all(|e| e.index < most));
 }
 
 /// Small bounds, so that the fuzzer meets them.

@@ -60,13 +60,25 @@ pub(super) async fn delete(app: &Arc<App>, request: Request) -> Result<WarpRespo
     Ok(no_content())
 }
 
+/// Reads octets as the body of `PATCH /v1/expected`; how many expectations they hold.
+///
+/// # Errors
+/// The problem that a client would be told of.
+pub fn check_expectations(body: &[u8]) -> Result<usize, Problem> {
+    read_all(&array(body)?, read_expectation, |e| &e.selector).map(|all| all.len())
+}
+
 /// The body's array.
 fn entries(request: &Request) -> Result<Vec<Value>, Problem> {
     let media_type = body::media_type(&request.headers);
     if !body::is_json(&media_type) {
         return Err(body::unsupported(&media_type, "application/json"));
     }
-    let value: Value = serde_json::from_slice(&request.body)
+    array(&request.body)
+}
+
+fn array(body: &[u8]) -> Result<Vec<Value>, Problem> {
+    let value: Value = serde_json::from_slice(body)
         .map_err(|e| Problem::bad_request(format!("the body is no JSON: {e}")))?;
     match value {
         Value::Array(entries) => Ok(entries),

@@ -21,6 +21,8 @@ pub mod routes;
 /// Scans: posting, running, pruning.
 mod scans;
 
+pub use expected::check_expectations;
+
 use std::sync::{Arc, PoisonError, RwLock};
 
 use futures_util::{Stream, StreamExt as _};
