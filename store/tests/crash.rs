@@ -124,7 +124,7 @@ fn a_write_that_the_system_refuses_loses_nothing() {
         .collect();
     let last = acknowledged.last().copied().unwrap();
     let store = Store::open(dir.path(), OPTIONS).unwrap();
-    check(&store, last, 1000);
+    check(&store, last, None);
     assert_eq!(store.verify().unwrap().problems, Vec::<String>::new());
     store.commit_scan(&report(9000)).unwrap();
 }
@@ -171,9 +171,10 @@ fn run_and_kill(dir: &Path, after: Duration) -> Said {
     said
 }
 
-/// Every scan that is there is whole, and the current state is the newest's.
+/// Every scan that is there is whole, and the current state is the newest's. `pruned` is how far
+/// a child said that it had pruned; `None` where none ever prunes.
 #[cfg(test)]
-fn check(store: &Store, last_acknowledged: i64, kept_from: i64) -> i64 {
+fn check(store: &Store, last_acknowledged: i64, pruned: Option<i64>) -> i64 {
     let all = PageRequest::all();
     let scans = store.scans(&all).unwrap().items;
     let ids: Vec<i64> = scans.iter().map(|scan| scan.id.as_i64()).collect();
@@ -183,11 +184,8 @@ fn check(store: &Store, last_acknowledged: i64, kept_from: i64) -> i64 {
         "scan {last_acknowledged} is lost, the newest is {newest}"
     );
     // A pruning may have been decided and not been told of: it keeps eight scans.
-    let kept_from = if kept_from == 1000 {
-        1000
-    } else {
-        kept_from.max(newest - newest.rem_euclid(16) - 8).max(1000)
-    };
+    let kept_from =
+        pruned.map_or(1000, |told| told.max(newest - newest.rem_euclid(16) - 8).max(1000));
     let present: BTreeSet<i64> = ids.iter().copied().collect();
     for id in kept_from.min(newest)..=newest {
         assert!(newest == 0 || present.contains(&id), "scan {id} is lost: {ids:?}");
@@ -240,7 +238,7 @@ fn what_was_acknowledged_survives_any_kill() {
         acknowledged = said.acknowledged.last().copied().unwrap_or(acknowledged);
         pruned = pruned.max(said.pruned);
         let store = Store::open(dir.path(), OPTIONS).unwrap();
-        acknowledged = check(&store, acknowledged, pruned);
+        acknowledged = check(&store, acknowledged, Some(pruned));
         if kill % 20 == 0 {
             assert_eq!(store.verify().unwrap().problems, Vec::<String>::new());
         }
