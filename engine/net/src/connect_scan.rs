@@ -3,9 +3,12 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use portolan_core::answered::Answered;
+use portolan_core::plan::{Probe, ScanPlan};
 use portolan_core::target::{Block, PortSet, TargetSet};
-use portolan_core::{PortState, Progress, ScanEvent};
+use portolan_core::{Endpoint, PortState, Progress, Reason, ScanEvent, Transport};
 
+use crate::checkpoint::{ANSWERS_KEPT_MAX, Checkpoint};
 use crate::connect::{ConnectOptions, connect_scan};
 use crate::options::Cancel;
 use crate::scan::{Scan, ScanError, ScanOutcome};
@@ -28,6 +31,8 @@ pub(crate) fn run(
         rate_pps: Some(options.rate_pps),
         retries: u32::from(options.retries),
         sources: options.source_ip.into_iter().collect(),
+        // Silence is not told, but it settles an endpoint.
+        report_silent: true,
         ..ConnectOptions::default()
     };
     let targets = tcp_only(scan.targets());
@@ -38,18 +43,22 @@ pub(crate) fn run(
         planned: options.shard.share_of(targets.len().unwrap_or(u64::MAX)),
         ..Progress::default()
     };
-    let endpoints = scan.endpoints();
+    let settled = Settled::new(scan)?;
+    let endpoints = scan.endpoints().filter(|endpoint| !settled.contains(endpoint));
     let mut up = HashSet::new();
     let mut report = |observation: portolan_core::Observation| {
-        if matches!(observation.state, PortState::Open | PortState::Closed) {
-            up.insert(observation.endpoint.addr);
-        }
+        settled.insert(&observation.endpoint);
         progress.done += 1;
         progress.sent = progress.done;
-        progress.replies += 1;
-        progress.open += u64::from(observation.state == PortState::Open);
         progress.elapsed = started.elapsed();
-        on_event(ScanEvent::Endpoint(observation));
+        if observation.reason != Reason::NoResponse {
+            if matches!(observation.state, PortState::Open | PortState::Closed) {
+                up.insert(observation.endpoint.addr);
+            }
+            progress.replies += 1;
+            progress.open += u64::from(observation.state == PortState::Open);
+            on_event(ScanEvent::Endpoint(observation));
+        }
         if told.elapsed() >= PROGRESS_EVERY {
             told = Instant::now();
             on_event(ScanEvent::Progress(progress));
@@ -68,7 +77,48 @@ pub(crate) fn run(
     stats.coverage = share.min(1.0);
     let whole = complete && options.shard.count == 1;
     let asked = if whole { targets } else { TargetSet::default() };
-    Ok(ScanOutcome { stats, complete, asked, checkpoint: None })
+    let checkpoint = (!complete).then(|| settled.checkpoint(scan.checkpoint(1)));
+    Ok(ScanOutcome { stats, complete, asked, checkpoint })
+}
+
+/// What is known already: connections end in any order, so a position would not say.
+struct Settled {
+    plan: ScanPlan,
+    bits: Option<Answered>,
+}
+
+impl Settled {
+    /// What the scan that is resumed knew.
+    fn new(scan: &Scan) -> Result<Self, ScanError> {
+        let plan = scan.paper_plan()?;
+        let bits = Answered::new(plan.len()).filter(|bits| bits.len() <= ANSWERS_KEPT_MAX);
+        if let (Some(bits), Some(resumed)) = (&bits, &scan.options().resume) {
+            bits.fill(&resumed.answered);
+        }
+        Ok(Self { plan, bits })
+    }
+
+    fn index(&self, endpoint: &Endpoint) -> Option<u64> {
+        let tcp = endpoint.transport == Transport::Tcp;
+        let found = tcp.then(|| self.plan.find(endpoint.addr, Probe::Tcp(endpoint.port)));
+        found.flatten().map(|found| found.index)
+    }
+
+    fn contains(&self, endpoint: &Endpoint) -> bool {
+        let bits = self.bits.as_ref();
+        bits.zip(self.index(endpoint)).is_some_and(|(bits, index)| bits.contains(index))
+    }
+
+    fn insert(&self, endpoint: &Endpoint) {
+        if let (Some(bits), Some(index)) = (&self.bits, self.index(endpoint)) {
+            bits.insert(index);
+        }
+    }
+
+    fn checkpoint(&self, start: Checkpoint) -> Checkpoint {
+        let answered = self.bits.as_ref().map_or_else(Vec::new, Answered::to_octets);
+        Checkpoint { pass: 0, taken: vec![0], answered, ..start }
+    }
 }
 
 fn tcp_only(targets: &TargetSet) -> TargetSet {

@@ -252,7 +252,8 @@ impl Scan {
         }
     }
 
-    fn paper_plan(&self) -> Result<ScanPlan, PlanError> {
+    /// The plan without ways: for order and numbers.
+    pub(crate) fn paper_plan(&self) -> Result<ScanPlan, PlanError> {
         // Any ports: nothing is sent from a plan on paper.
         let ports = SourcePorts::new(1, u16::MAX).ok_or(PlanError::TooManyEndpoints)?;
         ScanPlan::new(self.config(ports), Vec::new(), &[], &|_| None)
@@ -384,7 +385,8 @@ impl Scan {
         Ok(senders)
     }
 
-    fn checkpoint(&self, threads: u32) -> Checkpoint {
+    /// A checkpoint at the place where the scan begins.
+    pub(crate) fn checkpoint(&self, threads: u32) -> Checkpoint {
         let resumed = self.options.resume.as_ref();
         Checkpoint {
             targets: self.targets.clone(),

@@ -299,3 +299,38 @@ fn an_interrupted_scan_goes_on_where_it_stopped() {
         assert_eq!(probes.values().max(), Some(&2), "and none more than R + 1 times");
     });
 }
+
+#[test]
+fn an_interrupted_connect_scan_goes_on_where_it_stopped() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let open = listener.local_addr().unwrap().port();
+    let ports: PortSet = (1..=300).chain([open]).collect();
+    let targets = tcp("127.0.0.1", ports.clone());
+    let kinds = ScanKinds { connect: true, ..ScanKinds::default() };
+    let mut found = Found::default();
+    let mut resume = None;
+    for _ in 0..10 {
+        let options = ScanOptions { kinds, resume: resume.take(), ..options(5_000, 0) };
+        let scan = Scan::plan(&targets, &Scope::unbounded(), options).unwrap();
+        let cancel = Cancel::default();
+        let mut events = 0;
+        let outcome = scan
+            .run(&cancel, &mut |event| {
+                events += u32::from(matches!(event, ScanEvent::Endpoint(_)));
+                if events == 100 {
+                    cancel.cancel();
+                }
+                found.take(event);
+            })
+            .unwrap();
+        resume = outcome.checkpoint.map(|checkpoint| checkpoint.to_string().parse().unwrap());
+        if resume.is_none() {
+            break;
+        }
+    }
+    assert_eq!(resume, None, "it came to an end");
+    assert_eq!(found.endpoints.len(), ports.len());
+    assert!(
+        found.with(PortState::Open).contains(&Endpoint::tcp("127.0.0.1".parse().unwrap(), open))
+    );
+}
