@@ -2,6 +2,8 @@
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::error::StoreError;
 
@@ -16,6 +18,12 @@ pub(crate) struct Disk {
     _lock: File,
 }
 
+/// How long a lock that this process has let go may seem to be held: a child that another thread
+/// is starting has inherited it until it becomes the other program.
+pub(crate) const INHERITED: Duration = Duration::from_millis(200);
+/// The pause between two attempts.
+pub(crate) const NAP: Duration = Duration::from_millis(2);
+
 impl Disk {
     /// Makes the directory where there is none, and locks it.
     pub(crate) fn lock(dir: &Path, reserve_bytes: u64) -> Result<Self, StoreError> {
@@ -28,14 +36,17 @@ impl Disk {
             .write(true)
             .open(path)
             .map_err(io("opening the lock file in"))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(StoreError::Locked { dir: dir.to_owned() });
+        let deadline = Instant::now() + INHERITED;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(Self { dir: dir.to_owned(), reserve_bytes, _lock: lock }),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(NAP),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(StoreError::Locked { dir: dir.to_owned() });
+                }
+                Err(TryLockError::Error(source)) => return Err(io("locking")(source)),
             }
-            Err(TryLockError::Error(source)) => return Err(io("locking")(source)),
         }
-        Ok(Self { dir: dir.to_owned(), reserve_bytes, _lock: lock })
     }
 
     /// Refuses to go on when the disk is nearly full: sled does not recover from a full one.

@@ -7,6 +7,9 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use crate::disk::{INHERITED, NAP};
 
 /// The largest value, bytes.
 pub(crate) const MAX_VALUE_LEN: usize = 64 << 10;
@@ -118,7 +121,26 @@ fn create(parent: &Path, dir: &Path, new: &Path, cache_bytes: u64) -> Result<(),
     sync_dir(parent).map_err(io)
 }
 
+/// Opens the database. The caller holds the store's lock, so sled's own can only be held by what
+/// [`INHERITED`] speaks of, and is waited for.
 fn open_db(dir: &Path, cache_bytes: u64) -> Result<sled::Db, KvError> {
+    let deadline = Instant::now() + INHERITED;
+    loop {
+        match try_open_db(dir, cache_bytes) {
+            Err(KvError::Io(source))
+                if source.to_string().contains(SLED_LOCKED) && Instant::now() < deadline =>
+            {
+                std::thread::sleep(NAP);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// What sled says when its lock is held; the kind of the error does not tell.
+const SLED_LOCKED: &str = "could not acquire lock";
+
+fn try_open_db(dir: &Path, cache_bytes: u64) -> Result<sled::Db, KvError> {
     let config = sled::Config::new()
         .path(dir)
         .cache_capacity(cache_bytes)
