@@ -11,7 +11,8 @@ use portolan_core::{Endpoint, PortState, Progress, Reason, ScanEvent, Transport}
 use crate::checkpoint::{ANSWERS_KEPT_MAX, Checkpoint};
 use crate::connect::{ConnectOptions, connect_scan};
 use crate::options::Cancel;
-use crate::scan::{Scan, ScanError, ScanOutcome};
+use crate::outcome::ScanOutcome;
+use crate::scan::{Scan, ScanError};
 
 /// How often progress is told.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);

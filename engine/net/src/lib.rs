@@ -28,12 +28,16 @@ pub mod link;
 pub mod neighbor;
 /// What can be said about a scan besides its targets.
 pub mod options;
+/// What a scan came to.
+mod outcome;
 /// Source ports that nothing else uses.
 pub mod ports;
 /// From targets to a plan.
 mod prepare;
 /// What this process may do.
 pub mod privilege;
+/// A scan with packets of our own.
+mod raw_scan;
 /// Routing as the kernel would do it.
 pub mod route;
 /// A scan from plan to outcome.
@@ -47,9 +51,10 @@ pub use filter::Filter;
 pub use link::{Arrival, RxLink, TxLink};
 pub use link::{LinkError, PacketRx, PacketRxOptions, PacketTx, PacketTxOptions, RawIpTx};
 pub use options::{Cancel, ScanKinds, ScanOptions};
+pub use outcome::ScanOutcome;
 pub use ports::PortBlock;
 pub use prepare::PrepareError;
 pub use privilege::Privilege;
 pub use route::{Interface, NextHop, Reach, Route, RouteOverrides, RouteTable};
-pub use scan::{Method, Scan, ScanError, ScanOutcome, ScanPlanError};
+pub use scan::{Method, Scan, ScanError, ScanPlanError};
 pub use sys::SyscallError;

@@ -1,35 +1,21 @@
 //! A scan from plan to outcome: the engine's front door.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use portolan_core::answered::Answered;
 use portolan_core::cookie::{CookieKey, SourcePorts};
-use portolan_core::link::Encapsulation;
-use portolan_core::pacer::RatePps;
 use portolan_core::plan::{PASSES_MAX, PlanConfig, PlanError, ScanPlan};
-use portolan_core::receive::{ReceiveCounts, Receiver};
 use portolan_core::seed::Seed;
-use portolan_core::target::{AddrSet, Block, Scope, TargetSet};
-use portolan_core::timeline::Timeline;
-use portolan_core::transmit::Transmitter;
-use portolan_core::wire::Rejection;
-use portolan_core::{Endpoint, HostObservation, Reason, ScanEvent, ScanStats};
+use portolan_core::target::{Block, Scope, TargetSet};
+use portolan_core::{Endpoint, ScanEvent};
 use portolan_probes::UsualPayloads;
 
 use crate::checkpoint::Checkpoint;
-use crate::clock::ScanClock;
 use crate::connect::ConnectError;
-use crate::driver::{Driver, Listener, Outcome, Sender};
-use crate::filter::Filter;
-use crate::link::{
-    LinkError, PacketRx, PacketRxOptions, PacketTx, PacketTxOptions, RawIpTx, TxLink,
-};
+use crate::link::LinkError;
 use crate::options::{Cancel, ScanOptions};
-use crate::ports::{BLOCK_LEN_DEFAULT, PortBlock, PortsError};
-use crate::prepare::{self, Exit, LinkSpec, PrepareError, Ways};
+use crate::outcome::ScanOutcome;
+use crate::ports::PortsError;
+use crate::prepare::PrepareError;
 use crate::privilege::Privilege;
 use crate::sys::SyscallError;
 
@@ -113,20 +99,6 @@ pub enum ScanError {
     /// The kernel refused something.
     #[error(transparent)]
     Syscall(#[from] SyscallError),
-}
-
-/// What a scan came to.
-#[derive(Debug, Clone)]
-pub struct ScanOutcome {
-    /// Figures.
-    pub stats: ScanStats,
-    /// Whether it ran to its end.
-    pub complete: bool,
-    /// What was asked as often as the options say; empty for a scan that was broken off or that
-    /// is one shard of several, of which only the answers are known.
-    pub asked: TargetSet,
-    /// Where to go on, after an interruption.
-    pub checkpoint: Option<Checkpoint>,
 }
 
 /// A scan, planned and not yet run.
@@ -221,7 +193,7 @@ impl Scan {
             on_event(ScanEvent::Warning(sentence.clone()));
         }
         match self.method {
-            Method::Raw => self.run_raw(cancel, on_event),
+            Method::Raw => crate::raw_scan::run(&self, cancel, on_event),
             Method::Connect => crate::connect_scan::run(&self, cancel, on_event),
         }
     }
@@ -231,7 +203,8 @@ impl Scan {
         &self.options
     }
 
-    fn config(&self, source_ports: SourcePorts) -> PlanConfig {
+    /// What the plan is made from.
+    pub(crate) fn config(&self, source_ports: SourcePorts) -> PlanConfig {
         let discover = self.options.kinds.discover;
         let blocks = if discover {
             let tcp = DISCOVERY_PORTS.into_iter().collect();
@@ -259,132 +232,6 @@ impl Scan {
         ScanPlan::new(self.config(ports), Vec::new(), &[], &|_| None)
     }
 
-    fn run_raw(
-        self,
-        cancel: &Cancel,
-        on_event: &mut dyn FnMut(ScanEvent),
-    ) -> Result<ScanOutcome, ScanError> {
-        let clock = ScanClock::start();
-        let stop = AtomicBool::new(false);
-        let mut ways = prepare::ways(&self.targets.addrs(), &self.options, &stop)?;
-        for warning in ways.warnings.drain(..) {
-            on_event(ScanEvent::Warning(warning));
-        }
-        let ports = self.source_ports()?;
-        if self.options.kinds.discover {
-            // ARP and neighbour discovery have asked these already.
-            ways.routes.retain(|route| !ways.hops.get(route.hop).is_some_and(|h| h.on_link));
-        }
-        let resolve = |addr: IpAddr| ways.neighbors.get(&addr).copied();
-        let plan = ScanPlan::new(self.config(ports), ways.hops.clone(), &ways.routes, &resolve)?;
-        let plan = Arc::new(plan);
-        let neighbors = tell_neighbors(&ways, clock, on_event);
-        let driver = self.driver(&plan, &ways, ports, clock, &neighbors)?;
-        let outcome = driver.run(cancel, on_event)?;
-        let mut concluded = self.conclude(&plan, &ways, &outcome, clock);
-        concluded.stats.hosts_up += u64::try_from(neighbors.len()).unwrap_or(u64::MAX);
-        Ok(concluded)
-    }
-
-    fn source_ports(&self) -> Result<SourcePorts, ScanError> {
-        let given = self.options.source_ports.and_then(|(a, b)| SourcePorts::new(a, b));
-        if let Some(ports) = given {
-            return Ok(ports);
-        }
-        let range = PortBlock::pick(BLOCK_LEN_DEFAULT)?.range();
-        let free = SourcePorts::new(*range.start(), *range.end());
-        free.ok_or(ScanError::Ports(PortsError::NoneFree))
-    }
-
-    fn driver(
-        &self,
-        plan: &Arc<ScanPlan>,
-        ways: &Ways,
-        ports: SourcePorts,
-        clock: ScanClock,
-        neighbors: &[IpAddr],
-    ) -> Result<Driver, ScanError> {
-        let answered = Answered::new(plan.len()).map(Arc::new);
-        let resumed = self.options.resume.as_ref();
-        if let (Some(answered), Some(resumed)) = (answered.as_ref(), resumed) {
-            answered.fill(&resumed.answered);
-        }
-        let threads = self.options.threads.max(1);
-        let timelines: Vec<Vec<Arc<Timeline>>> =
-            ways.links.iter().map(|_| (0..threads).map(|_| Arc::default()).collect()).collect();
-        let mut listeners = Vec::new();
-        let mut listening = Vec::new();
-        let strides = self.options.shard.count.saturating_mul(threads);
-        for spec in &ways.links {
-            if listening.contains(&spec.interface.index) {
-                continue;
-            }
-            listening.push(spec.interface.index);
-            let encapsulation = listen_as(spec);
-            let filter = Filter::new(encapsulation).ports(ports.first()..=ports.last());
-            let rx = PacketRx::open(spec.interface.index, &filter, PacketRxOptions::default())?;
-            let half = Receiver::new(
-                Arc::clone(plan),
-                encapsulation,
-                answered.clone(),
-                timelines.clone(),
-                strides,
-                clock.epoch(),
-            );
-            for addr in neighbors {
-                half.know_host(*addr);
-            }
-            listeners.push(Listener { half, rx: Box::new(rx) });
-        }
-        let senders = self.senders(plan, ways, answered.as_ref(), &timelines, clock)?;
-        let positions = senders.iter().map(|s| s.half.share()).sum();
-        Ok(Driver {
-            plan: Arc::clone(plan),
-            answered,
-            senders,
-            listeners,
-            clock,
-            cooldown: self.options.cooldown,
-            checkpoint: self.checkpoint(threads),
-            checkpoint_path: self.options.checkpoint.clone(),
-            reachable: plan.len() - plan.unresolved() - plan.unroutable(),
-            positions,
-        })
-    }
-
-    fn senders(
-        &self,
-        plan: &Arc<ScanPlan>,
-        ways: &Ways,
-        answered: Option<&Arc<Answered>>,
-        timelines: &[Vec<Arc<Timeline>>],
-        clock: ScanClock,
-    ) -> Result<Vec<Sender>, ScanError> {
-        let hosts = plan.hosts_by_link();
-        let all: u64 = hosts.values().sum();
-        let mut senders = Vec::new();
-        for (link, (spec, lines)) in ways.links.iter().zip(timelines).enumerate() {
-            let share = hosts.get(&link).copied().unwrap_or(0);
-            let threads = u32::try_from(lines.len()).unwrap_or(1).max(1);
-            let rate = share_of_rate(self.options.rate_pps, share, all) / threads;
-            let rate = RatePps::new(rate).unwrap_or(RatePps::MIN);
-            for (thread, line) in (0..threads).zip(lines) {
-                let shard = self.options.shard.thread(thread, threads);
-                let half = Transmitter::new(
-                    Arc::clone(plan),
-                    link,
-                    answered.cloned(),
-                    Arc::clone(line),
-                    shard,
-                    rate,
-                    clock.now(),
-                );
-                senders.push(Sender { half, tx: open_tx(spec)? });
-            }
-        }
-        Ok(senders)
-    }
-
     /// A checkpoint at the place where the scan begins.
     pub(crate) fn checkpoint(&self, threads: u32) -> Checkpoint {
         let resumed = self.options.resume.as_ref();
@@ -399,59 +246,6 @@ impl Scan {
             threads,
             taken: resumed.map_or_else(Vec::new, |r| r.taken.clone()),
             answered: resumed.map_or_else(Vec::new, |r| r.answered.clone()),
-        }
-    }
-
-    fn conclude(
-        &self,
-        plan: &ScanPlan,
-        ways: &Ways,
-        outcome: &Outcome,
-        clock: ScanClock,
-    ) -> ScanOutcome {
-        // Neighbours have been asked for their addresses; that is asking.
-        let by_arp = if self.options.kinds.discover {
-            let probes = plan.len() / plan.hosts().max(1);
-            ways.on_link.len().unwrap_or(0).saturating_mul(probes)
-        } else {
-            plan.unresolved()
-        };
-        let counts = total(&outcome.counts);
-        let answered: u64 = counts.first_in_pass.iter().sum();
-        let asked = outcome.asked + by_arp;
-        let loss_estimate = loss(&counts, plan.config().passes);
-        let whole = outcome.complete && self.options.shard.count == 1;
-        let reached =
-            |b: &Block| Block { addrs: b.addrs.difference(&ways.unroutable), ..b.clone() };
-        let stats = ScanStats {
-            targets: plan.hosts(),
-            ports: self.ports(),
-            planned: plan.len(),
-            asked,
-            probes_sent: outcome.sent,
-            replies: counts.replies,
-            duplicates: counts.duplicates,
-            open: counts.open,
-            closed: counts.closed,
-            filtered: counts.filtered,
-            silent: asked.saturating_sub(answered),
-            hosts_up: counts.hosts_up,
-            rejected: rejected(&counts),
-            kernel_drops: outcome.kernel_drops,
-            back_pressure: outcome.back_pressure,
-            duration: clock.elapsed(),
-            loss_estimate,
-            coverage: coverage(asked, self.options.shard.share_of(plan.len()), loss_estimate, plan),
-        };
-        ScanOutcome {
-            stats,
-            complete: outcome.complete,
-            asked: if whole {
-                self.targets.blocks().iter().map(reached).collect()
-            } else {
-                TargetSet::default()
-            },
-            checkpoint: (!outcome.complete).then(|| outcome.checkpoint.clone()),
         }
     }
 
@@ -515,82 +309,4 @@ fn method_of(
     let sentence =
         format!("no privilege for raw packets (CAP_NET_RAW): this is a TCP connect scan{left_out}");
     Ok((Method::Connect, Some(sentence)))
-}
-
-/// Loopback frames arrive with an Ethernet header of zeros, whatever they left with.
-fn listen_as(spec: &LinkSpec) -> Encapsulation {
-    match spec.exit {
-        Exit::RawIp(_) => Encapsulation::Ethernet,
-        Exit::Packet => spec.interface.encapsulation,
-    }
-}
-
-fn open_tx(spec: &LinkSpec) -> Result<Box<dyn TxLink>, LinkError> {
-    let interface = spec.interface.index;
-    Ok(match spec.exit {
-        Exit::RawIp(family) => Box::new(RawIpTx::open(family, interface)?),
-        Exit::Packet => {
-            let options = PacketTxOptions::default();
-            Box::new(PacketTx::open(interface, spec.interface.encapsulation, options)?)
-        }
-    })
-}
-
-/// Tells of the neighbours that answered for their addresses, and returns those.
-fn tell_neighbors(
-    ways: &Ways,
-    clock: ScanClock,
-    on_event: &mut dyn FnMut(ScanEvent),
-) -> Vec<IpAddr> {
-    let on_link: &AddrSet = &ways.on_link;
-    let mut up: Vec<IpAddr> =
-        ways.neighbors.keys().copied().filter(|addr| on_link.contains(*addr)).collect();
-    up.sort_unstable();
-    for addr in &up {
-        let reason = if addr.is_ipv4() { Reason::ArpResponse } else { Reason::NdResponse };
-        on_event(ScanEvent::Host(HostObservation {
-            at: clock.unix_now(),
-            addr: *addr,
-            reason,
-            mac: ways.neighbors.get(addr).copied(),
-            ttl: None,
-            rtt: None,
-        }));
-    }
-    up
-}
-
-fn share_of_rate(rate: u32, share: u64, all: u64) -> u32 {
-    let part = u128::from(rate) * u128::from(share) / u128::from(all.max(1));
-    u32::try_from(part).unwrap_or(rate)
-}
-
-fn total(all: &[ReceiveCounts]) -> ReceiveCounts {
-    let mut sum = ReceiveCounts::default();
-    for counts in all {
-        sum.add(counts);
-    }
-    sum
-}
-
-fn rejected(counts: &ReceiveCounts) -> BTreeMap<&'static str, u64> {
-    let named = Rejection::ALL.iter().map(|r| r.name()).zip(counts.rejected);
-    named.filter(|(_, count)| *count > 0).collect()
-}
-
-/// Of those who answered at all, the share that answered the second probe and not the first is
-/// about the loss of one exchange.
-fn loss(counts: &ReceiveCounts, passes: u8) -> Option<f64> {
-    let [first, second, ..] = counts.first_in_pass;
-    (passes > 1 && first > 0).then(|| (ratio(second, first)).min(1.0))
-}
-
-fn coverage(asked: u64, planned: u64, loss: Option<f64>, plan: &ScanPlan) -> f64 {
-    let lost = loss.unwrap_or(0.0).powi(i32::from(plan.config().passes));
-    ratio(asked.min(planned), planned.max(1)) * (1.0 - lost)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a ratio for people to read")]
-fn ratio(part: u64, whole: u64) -> f64 {
-    part as f64 / whole as f64
 }

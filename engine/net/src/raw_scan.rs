@@ -1,0 +1,201 @@
+//! A scan with packets of our own: from ways to threads and back.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use portolan_core::answered::Answered;
+use portolan_core::cookie::SourcePorts;
+use portolan_core::link::Encapsulation;
+use portolan_core::pacer::RatePps;
+use portolan_core::plan::ScanPlan;
+use portolan_core::receive::Receiver;
+use portolan_core::target::AddrSet;
+use portolan_core::timeline::Timeline;
+use portolan_core::transmit::Transmitter;
+use portolan_core::{HostObservation, Reason, ScanEvent};
+
+use crate::clock::ScanClock;
+use crate::driver::{Driver, Listener, Sender};
+use crate::filter::Filter;
+use crate::link::{
+    LinkError, PacketRx, PacketRxOptions, PacketTx, PacketTxOptions, RawIpTx, TxLink,
+};
+use crate::options::Cancel;
+use crate::outcome::{ScanOutcome, conclude};
+use crate::ports::{BLOCK_LEN_DEFAULT, PortBlock, PortsError};
+use crate::prepare::{self, Exit, LinkSpec, Ways};
+use crate::scan::{Scan, ScanError};
+
+/// Runs `scan` over packet sockets.
+pub(crate) fn run(
+    scan: &Scan,
+    cancel: &Cancel,
+    on_event: &mut dyn FnMut(ScanEvent),
+) -> Result<ScanOutcome, ScanError> {
+    let clock = ScanClock::start();
+    let mut ways = prepare::ways(&scan.targets().addrs(), scan.options(), cancel.flag())?;
+    for warning in ways.warnings.drain(..) {
+        on_event(ScanEvent::Warning(warning));
+    }
+    let ports = source_ports(scan)?;
+    if scan.options().kinds.discover {
+        // ARP and neighbour discovery have asked these already.
+        ways.routes.retain(|route| !ways.hops.get(route.hop).is_some_and(|h| h.on_link));
+    }
+    let resolve = |addr: IpAddr| ways.neighbors.get(&addr).copied();
+    let plan = ScanPlan::new(scan.config(ports), ways.hops.clone(), &ways.routes, &resolve)?;
+    let plan = Arc::new(plan);
+    let neighbors = tell_neighbors(&ways, clock, on_event);
+    let driver = driver(scan, &plan, &ways, ports, clock, &neighbors)?;
+    let outcome = driver.run(cancel, on_event)?;
+    let mut concluded = conclude(scan, &plan, &ways, &outcome, clock);
+    concluded.stats.hosts_up += u64::try_from(neighbors.len()).unwrap_or(u64::MAX);
+    Ok(concluded)
+}
+
+fn source_ports(scan: &Scan) -> Result<SourcePorts, ScanError> {
+    let given = scan.options().source_ports.and_then(|(a, b)| SourcePorts::new(a, b));
+    if let Some(ports) = given {
+        return Ok(ports);
+    }
+    let range = PortBlock::pick(BLOCK_LEN_DEFAULT)?.range();
+    let free = SourcePorts::new(*range.start(), *range.end());
+    free.ok_or(ScanError::Ports(PortsError::NoneFree))
+}
+
+fn driver(
+    scan: &Scan,
+    plan: &Arc<ScanPlan>,
+    ways: &Ways,
+    ports: SourcePorts,
+    clock: ScanClock,
+    neighbors: &[IpAddr],
+) -> Result<Driver, ScanError> {
+    let answered = Answered::new(plan.len()).map(Arc::new);
+    let resumed = scan.options().resume.as_ref();
+    if let (Some(answered), Some(resumed)) = (answered.as_ref(), resumed) {
+        answered.fill(&resumed.answered);
+    }
+    let threads = scan.options().threads.max(1);
+    let timelines: Vec<Vec<Arc<Timeline>>> =
+        ways.links.iter().map(|_| (0..threads).map(|_| Arc::default()).collect()).collect();
+    let mut listeners = Vec::new();
+    let mut listening = Vec::new();
+    let strides = scan.options().shard.count.saturating_mul(threads);
+    for spec in &ways.links {
+        if listening.contains(&spec.interface.index) {
+            continue;
+        }
+        listening.push(spec.interface.index);
+        let encapsulation = listen_as(spec);
+        let filter = Filter::new(encapsulation).ports(ports.first()..=ports.last());
+        let rx = PacketRx::open(spec.interface.index, &filter, PacketRxOptions::default())?;
+        let half = Receiver::new(
+            Arc::clone(plan),
+            encapsulation,
+            answered.clone(),
+            timelines.clone(),
+            strides,
+            clock.epoch(),
+        );
+        for addr in neighbors {
+            half.know_host(*addr);
+        }
+        listeners.push(Listener { half, rx: Box::new(rx) });
+    }
+    let senders = senders(scan, plan, ways, answered.as_ref(), &timelines, clock)?;
+    let positions = senders.iter().map(|s| s.half.share()).sum();
+    Ok(Driver {
+        plan: Arc::clone(plan),
+        answered,
+        senders,
+        listeners,
+        clock,
+        cooldown: scan.options().cooldown,
+        checkpoint: scan.checkpoint(threads),
+        checkpoint_path: scan.options().checkpoint.clone(),
+        reachable: plan.len() - plan.unresolved() - plan.unroutable(),
+        positions,
+    })
+}
+
+fn senders(
+    scan: &Scan,
+    plan: &Arc<ScanPlan>,
+    ways: &Ways,
+    answered: Option<&Arc<Answered>>,
+    timelines: &[Vec<Arc<Timeline>>],
+    clock: ScanClock,
+) -> Result<Vec<Sender>, ScanError> {
+    let hosts = plan.hosts_by_link();
+    let all: u64 = hosts.values().sum();
+    let mut senders = Vec::new();
+    for (link, (spec, lines)) in ways.links.iter().zip(timelines).enumerate() {
+        let share = hosts.get(&link).copied().unwrap_or(0);
+        let threads = u32::try_from(lines.len()).unwrap_or(1).max(1);
+        let rate = share_of_rate(scan.options().rate_pps, share, all) / threads;
+        let rate = RatePps::new(rate).unwrap_or(RatePps::MIN);
+        for (thread, line) in (0..threads).zip(lines) {
+            let shard = scan.options().shard.thread(thread, threads);
+            let half = Transmitter::new(
+                Arc::clone(plan),
+                link,
+                answered.cloned(),
+                Arc::clone(line),
+                shard,
+                rate,
+                clock.now(),
+            );
+            senders.push(Sender { half, tx: open_tx(spec)? });
+        }
+    }
+    Ok(senders)
+}
+
+/// Loopback frames arrive with an Ethernet header of zeros, whatever they left with.
+fn listen_as(spec: &LinkSpec) -> Encapsulation {
+    match spec.exit {
+        Exit::RawIp(_) => Encapsulation::Ethernet,
+        Exit::Packet => spec.interface.encapsulation,
+    }
+}
+
+fn open_tx(spec: &LinkSpec) -> Result<Box<dyn TxLink>, LinkError> {
+    let interface = spec.interface.index;
+    Ok(match spec.exit {
+        Exit::RawIp(family) => Box::new(RawIpTx::open(family, interface)?),
+        Exit::Packet => {
+            let options = PacketTxOptions::default();
+            Box::new(PacketTx::open(interface, spec.interface.encapsulation, options)?)
+        }
+    })
+}
+
+/// Tells of the neighbours that answered for their addresses, and returns those.
+fn tell_neighbors(
+    ways: &Ways,
+    clock: ScanClock,
+    on_event: &mut dyn FnMut(ScanEvent),
+) -> Vec<IpAddr> {
+    let on_link: &AddrSet = &ways.on_link;
+    let mut up: Vec<IpAddr> =
+        ways.neighbors.keys().copied().filter(|addr| on_link.contains(*addr)).collect();
+    up.sort_unstable();
+    for addr in &up {
+        let reason = if addr.is_ipv4() { Reason::ArpResponse } else { Reason::NdResponse };
+        on_event(ScanEvent::Host(HostObservation {
+            at: clock.unix_now(),
+            addr: *addr,
+            reason,
+            mac: ways.neighbors.get(addr).copied(),
+            ttl: None,
+            rtt: None,
+        }));
+    }
+    up
+}
+
+fn share_of_rate(rate: u32, share: u64, all: u64) -> u32 {
+    let part = u128::from(rate) * u128::from(share) / u128::from(all.max(1));
+    u32::try_from(part).unwrap_or(rate)
+}
