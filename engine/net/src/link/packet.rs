@@ -104,8 +104,8 @@ impl TxLink for PacketTx {
 /// How a [`PacketRx`] is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PacketRxOptions {
-    /// Octets of the ring shared with the kernel; rounded down to MiB, at least 2 MiB. Zero
-    /// makes no ring: frames are then copied one by one.
+    /// Octets of the ring shared with the kernel, rounded down to blocks of 64 KiB, at least two.
+    /// Zero means none: frames are copied one by one.
     pub ring_len: u32,
     /// After this long a block that holds frames is handed over though it is not full.
     pub retire: Duration,

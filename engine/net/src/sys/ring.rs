@@ -13,7 +13,10 @@ use super::{SyscallError, check};
 use crate::link::Arrival;
 
 /// Octets in a block.
-const BLOCK_LEN: u32 = 1 << 20;
+///
+/// A slow trickle closes a block every time the retirement runs out, however little is in it; so it
+/// is the number of blocks that says for how long the reader may be kept from the processor.
+const BLOCK_LEN: u32 = 1 << 16;
 /// What the kernel wants as a multiple; frames are packed, so it bounds nothing else.
 const FRAME_STEP: u32 = 1 << 11;
 
