@@ -92,7 +92,10 @@ pub(crate) struct Driver {
 pub(crate) struct Outcome {
     pub(crate) counts: Vec<ReceiveCounts>,
     pub(crate) asked: u64,
+    /// Probes that went out.
     pub(crate) sent: u64,
+    /// Probes that the kernel took and refused for their destination.
+    pub(crate) refused: u64,
     pub(crate) kernel_drops: u64,
     pub(crate) back_pressure: u64,
     pub(crate) complete: bool,
@@ -180,14 +183,15 @@ impl Driver {
             // Once more: answers came in after the last probe.
             run.note_answers();
             run.write_checkpoint();
-            let (asked, complete) = passes?;
+            let Passed { asked, refused, complete } = passes?;
             if let Some(error) = broken {
                 return Err(error);
             }
             Ok(Outcome {
                 counts,
                 asked,
-                sent: board.sent.load(Ordering::Relaxed),
+                sent: board.sent.load(Ordering::Relaxed).saturating_sub(refused),
+                refused,
                 kernel_drops,
                 back_pressure: board.back_pressure.load(Ordering::Relaxed),
                 complete,
@@ -195,6 +199,13 @@ impl Driver {
             })
         })
     }
+}
+
+/// What the passes came to.
+struct Passed {
+    asked: u64,
+    refused: u64,
+    complete: bool,
 }
 
 /// The coordinator's view of a run.
@@ -207,12 +218,12 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// All passes; how many endpoints were asked, and whether all were to the end.
+    /// All passes.
     fn passes(
         &mut self,
         mut senders: Vec<Sender>,
         outbox: &SyncSender<Message>,
-    ) -> Result<(u64, bool), LinkError> {
+    ) -> Result<Passed, LinkError> {
         let passes = self.driver.plan.config().passes;
         let mut complete = true;
         for pass in self.driver.checkpoint.pass..passes {
@@ -250,7 +261,11 @@ impl Run<'_> {
             let pause = self.pause(if last { &COOLDOWN } else { &PASS_PAUSE }, last);
             self.wait(pause);
         }
-        Ok((senders.iter().map(|s| s.half.asked()).sum(), complete))
+        Ok(Passed {
+            asked: senders.iter().map(|s| s.half.asked()).sum(),
+            refused: senders.iter().map(|s| s.tx.refused()).sum(),
+            complete,
+        })
     }
 
     /// Starts a pass: at its beginning, or where the checkpoint stands.

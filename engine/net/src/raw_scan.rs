@@ -48,6 +48,12 @@ pub(crate) fn run(
     let neighbors = tell_neighbors(&ways, clock, on_event);
     let driver = driver(scan, &plan, &ways, ports, clock, &neighbors)?;
     let outcome = driver.run(cancel, on_event)?;
+    if outcome.refused > 0 {
+        let refused = outcome.refused;
+        on_event(ScanEvent::Warning(format!(
+            "this host's own IP layer refused {refused} probes (a firewall, or a lost route)"
+        )));
+    }
     let mut concluded = conclude(scan, &plan, &ways, &outcome, clock);
     concluded.stats.hosts_up += u64::try_from(neighbors.len()).unwrap_or(u64::MAX);
     Ok(concluded)
