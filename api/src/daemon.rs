@@ -169,7 +169,11 @@ impl Daemon {
         let limits = self.config.limits;
         tracing::info!(address = %self.local_addr, scans = self.config.scans.len(), "listening");
         if self.config.scans.is_empty() && self.config.import.is_none() {
-            tracing::info!("no scan is configured: add a [[scan]] entry to the configuration file");
+            tracing::info!(
+                "nothing is scanned yet: put [[scan]] entries into a TOML file and start \
+                 `portolan serve --config FILE`; the API is at http://{}/openapi.json",
+                self.local_addr
+            );
         }
         let mut server = tokio::spawn(server::serve(self.listener, filter, limits, stop.clone()));
         let mut scheduler = tokio::spawn(self.scheduler.run(stop.clone()));

@@ -8,7 +8,7 @@ use portolan_core::target::AddrRange;
 use portolan_core::{Endpoint, PortState, Transport};
 
 use crate::codec::seal;
-use crate::error::StoreError;
+use crate::error::{ExpectError, StoreError};
 use crate::filter::Filter;
 use crate::inner::Inner;
 use crate::key::{self, Key, Parts};
@@ -170,6 +170,17 @@ pub(crate) fn change(inner: &Inner, ops: Vec<Op>) -> Result<(), StoreError> {
     result
 }
 
+/// The keys of every expectation there is.
+pub(crate) fn places(inner: &Inner) -> Result<Vec<Vec<u8>>, StoreError> {
+    let prefix = Key::new(key::EXPECTED);
+    inner.keys(&prefix.clone().done(), &prefix.end()).collect()
+}
+
+/// The changes that store expectations. The caller is the writer.
+pub(crate) fn put_ops(inner: &Inner, entries: &[Expectation]) -> Result<Vec<Op>, StoreError> {
+    entries.iter().map(|e| put_op(inner, e)).collect()
+}
+
 /// The change that stores an expectation. The caller is the writer.
 pub(crate) fn put_op(inner: &Inner, expectation: &Expectation) -> Result<Op, StoreError> {
     let site = inner.site_number(&expectation.selector.site)?;
@@ -179,8 +190,16 @@ pub(crate) fn put_op(inner: &Inner, expectation: &Expectation) -> Result<Op, Sto
     Ok((place, Some(value)))
 }
 
-/// What is wrong with each of the entries that can't be expected.
-pub(crate) fn problems(expectations: &[Expectation]) -> Vec<(usize, String)> {
+/// Refuses entries that can't be expected.
+///
+/// # Errors
+/// [`ExpectError::Invalid`] with the index and problem of each.
+pub(crate) fn check(expectations: &[Expectation]) -> Result<(), ExpectError> {
+    let problems = problems(expectations);
+    if problems.is_empty() { Ok(()) } else { Err(ExpectError::Invalid(problems)) }
+}
+
+fn problems(expectations: &[Expectation]) -> Vec<(usize, String)> {
     let mut seen: BTreeMap<&Selector, usize> = BTreeMap::new();
     let mut problems = Vec::new();
     for (index, expectation) in expectations.iter().enumerate() {

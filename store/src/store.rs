@@ -229,14 +229,29 @@ impl Store {
     /// [`ExpectError::Invalid`] with the index and problem of each bad entry; nothing is changed
     /// then.
     pub fn expect(&self, expectations: &[Expectation]) -> Result<(), ExpectError> {
-        let problems = expected::problems(expectations);
-        if !problems.is_empty() {
-            return Err(ExpectError::Invalid(problems));
-        }
+        expected::check(expectations)?;
         let _writer = self.inner.write()?;
-        let ops = expectations.iter().map(|e| expected::put_op(&self.inner, e));
-        let ops = ops.collect::<Result<_, _>>()?;
+        let ops = expected::put_ops(&self.inner, expectations)?;
         Ok(expected::change(&self.inner, ops)?)
+    }
+
+    /// Makes `expectations` all that is expected, anywhere: whatever else was is removed in the
+    /// same transaction. Says how many were removed. Durable when it returns.
+    ///
+    /// # Errors
+    /// [`ExpectError::Invalid`] with the index and problem of each bad entry; nothing is changed
+    /// then.
+    pub fn expect_only(&self, expectations: &[Expectation]) -> Result<usize, ExpectError> {
+        expected::check(expectations)?;
+        let _writer = self.inner.write()?;
+        let mut ops = expected::put_ops(&self.inner, expectations)?;
+        let kept: BTreeSet<Vec<u8>> = ops.iter().map(|(place, _)| place.clone()).collect();
+        let stale = expected::places(&self.inner)?.into_iter().filter(|p| !kept.contains(p));
+        let put = ops.len();
+        ops.extend(stale.map(|place| (place, None)));
+        let removed = ops.len() - put;
+        expected::change(&self.inner, ops)?;
+        Ok(removed)
     }
 
     /// Removes the expectations with exactly these selectors, all at once; says how many of them

@@ -27,8 +27,8 @@ pub struct Summary {
     pub ports: BTreeMap<(SiteName, IpAddr, Transport, PortState), u64>,
     /// Rows of the difference between expected and current state.
     pub rogue: BTreeMap<(SiteName, IpAddr, Transport), u64>,
-    /// The same rows by kind.
-    pub rogue_by_kind: BTreeMap<DriftKind, u64>,
+    /// The same rows by site and kind.
+    pub rogue_by_kind: BTreeMap<(SiteName, DriftKind), u64>,
     /// Per configured scan: when the last complete one ended.
     pub last_success: BTreeMap<String, UnixTime>,
     /// Stored scans.
@@ -64,9 +64,9 @@ fn compute(inner: &Inner, generation: u64) -> Result<Summary, StoreError> {
     }
     let sides = (Side::Expected, Side::Current);
     compare(inner, sides, &Filter::default(), DiffOptions::default(), None, &mut |_, row| {
+        *summary.rogue_by_kind.entry((row.site.clone(), row.kind)).or_default() += 1;
         let host = (row.site, row.endpoint.addr, row.endpoint.transport);
         *summary.rogue.entry(host).or_default() += 1;
-        *summary.rogue_by_kind.entry(row.kind).or_default() += 1;
         true
     })?;
     summary.scans = count_keys(inner, key::SCAN)?;

@@ -226,7 +226,7 @@ fn expectations_and_drift() {
     assert_eq!(drift(&store), ["80 unexpected_open"]);
     let summary = store.summary().unwrap();
     assert_eq!(summary.rogue.values().sum::<u64>(), 1);
-    assert_eq!(summary.rogue_by_kind.get(&DriftKind::UnexpectedOpen), Some(&1));
+    assert_eq!(summary.rogue_by_kind[&(SiteName::default(), DriftKind::UnexpectedOpen)], 1);
     // A range permits; an exact expectation inside it is more specific.
     let mut range = exact(50, PortState::Open, "lab");
     range.selector.addrs = AddrRange::new(host(0), host(255)).unwrap();
@@ -245,6 +245,26 @@ fn expectations_and_drift() {
     let told: Vec<String> =
         all.iter().map(|e| format!("{} {} {}", e.selector.ports.0, e.state, e.comment)).collect();
     assert_eq!(told, ["22 closed ssh", "80 open never", "99 closed "]);
+}
+
+#[test]
+fn a_whole_expected_state_replaces_another_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let berlin = |port| {
+        let mut entry = exact(port, PortState::Open, "");
+        entry.selector.site = "berlin".parse().unwrap();
+        entry
+    };
+    store.expect(&[exact(22, PortState::Open, "old"), exact(80, PortState::Open, "")]).unwrap();
+    store.expect(&[berlin(22)]).unwrap();
+    let wanted = [exact(22, PortState::Open, "new"), exact(443, PortState::Open, "")];
+    assert_eq!(store.expect_only(&wanted).unwrap(), 2, "port 80, and the other site's 22");
+    let all = store.expected(&Filter::default(), &PageRequest::all()).unwrap().items;
+    assert_eq!(all, wanted);
+    let bad = [exact(25, PortState::Open, ""), exact(0, PortState::Open, "")];
+    assert!(matches!(store.expect_only(&bad), Err(ExpectError::Invalid(p)) if p.len() == 1));
+    assert_eq!(store.expected(&Filter::default(), &PageRequest::all()).unwrap().items, wanted);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::{LABEL_VALUES_MAX, Snapshot};
 pub(super) fn add(all: &mut Families, snapshot: &Snapshot<'_>) -> Vec<(&'static str, u64)> {
     let summary = &snapshot.summary;
     let mut dropped = ports(all, summary);
-    deviations(all, summary);
+    dropped.extend(deviations(all, summary));
     totals(all, snapshot);
     let configured: BTreeSet<&str> =
         snapshot.scans.iter().map(|s| s.spec.name.as_str()).take(LABEL_VALUES_MAX).collect();
@@ -57,15 +57,33 @@ fn ports(all: &mut Families, summary: &Summary) -> Vec<(&'static str, u64)> {
     }
 }
 
-fn deviations(all: &mut Families, summary: &Summary) {
-    let mut kinds = BTreeMap::from([(DriftKind::UnexpectedOpen, 0), (DriftKind::Missing, 0)]);
-    kinds.extend(&summary.rogue_by_kind);
+/// Every site has both kinds, at zero too: an alert that lost its series would never resolve.
+fn deviations(all: &mut Families, summary: &Summary) -> Option<(&'static str, u64)> {
+    const NAME: &str = "portolan_deviations";
+    let known = summary.ports.keys().map(|(site, ..)| site);
+    let sites: BTreeSet<&SiteName> =
+        known.chain(summary.rogue_by_kind.keys().map(|(site, _)| site)).collect();
+    let left_out = sites.len().saturating_sub(LABEL_VALUES_MAX);
+    let mut kinds = BTreeMap::new();
+    for site in sites.into_iter().take(LABEL_VALUES_MAX) {
+        kinds.insert((site, DriftKind::UnexpectedOpen), 0);
+        kinds.insert((site, DriftKind::Missing), 0);
+    }
+    for ((site, kind), n) in &summary.rogue_by_kind {
+        if kinds.contains_key(&(site, DriftKind::Missing)) {
+            kinds.insert((site, *kind), *n);
+        }
+    }
     let help = "Endpoints whose current state differs from the expected one.";
     all.gauge(
-        "portolan_deviations",
+        NAME,
         help,
-        kinds.into_iter().map(|(kind, n)| (vec![("kind", kind.name().to_owned())], number(n))),
+        kinds.into_iter().map(|((site, kind), n)| {
+            (vec![("site", site.to_string()), ("kind", kind.name().to_owned())], number(n))
+        }),
     );
+    let left_out = u64::try_from(left_out).unwrap_or(u64::MAX);
+    (left_out > 0).then_some((NAME, left_out))
 }
 
 fn totals(all: &mut Families, snapshot: &Snapshot<'_>) {

@@ -13,10 +13,10 @@ fn summary(hosts: u8) -> Arc<Summary> {
         for site in ["default", "berlin"] {
             let site: SiteName = site.parse().unwrap();
             summary.ports.insert((site.clone(), addr, Transport::Tcp, PortState::Open), 2);
-            summary.rogue.insert((site, addr, Transport::Tcp), 1);
+            summary.rogue.insert((site.clone(), addr, Transport::Tcp), 1);
+            *summary.rogue_by_kind.entry((site, DriftKind::UnexpectedOpen)).or_default() += 1;
         }
     }
-    summary.rogue_by_kind.insert(DriftKind::UnexpectedOpen, 2 * u64::from(hosts));
     summary.imports_last = Some(UnixTime::from_millis(1_500));
     Arc::new(summary)
 }
@@ -46,8 +46,9 @@ fn the_old_names_keep_their_labels() {
         "portmantool_imports_failed_total 0",
         "portmantool_imports_last 1.5",
         "portolan_ports{site=\"berlin\",protocol=\"tcp\",state=\"open\"} 4",
-        "portolan_deviations{kind=\"unexpected_open\"} 4",
-        "portolan_deviations{kind=\"missing\"} 0",
+        "portolan_deviations{site=\"berlin\",kind=\"unexpected_open\"} 2",
+        "portolan_deviations{site=\"berlin\",kind=\"missing\"} 0",
+        "portolan_deviations{site=\"default\",kind=\"unexpected_open\"} 2",
         "portolan_imports_total{format=\"nmap-xml\",result=\"failed\"} 0",
         "portolan_imports_total{format=\"unknown\",result=\"failed\"} 1",
         "portolan_http_requests_total{method=\"GET\",route=\"/v1/diff\",code=\"200\"} 1",

@@ -31,14 +31,20 @@ async fn a_port_that_opens_shows_and_is_gone_once_it_is_accepted() {
     );
     let rogue = "portmantool_ports_rogue{host=\"10.78.0.1\",protocol=\"tcp\"}";
     assert_eq!(lab.metric(rogue).await, Some(1.0));
-    assert_eq!(lab.metric("portolan_deviations{kind=\"unexpected_open\"}").await, Some(1.0));
+    assert_eq!(
+        lab.metric("portolan_deviations{site=\"default\",kind=\"unexpected_open\"}").await,
+        Some(1.0)
+    );
 
     let web = json!([{"address": "10.78.0.1", "port": 80, "protocol": "tcp", "state": "open",
                       "comment": "the new web server"}]);
     assert_eq!(lab.patch(&web).await.status, 204);
     assert_eq!(lab.get("/v1/diff").await.rows(), NOTHING);
     assert_eq!(lab.metric(rogue).await, Some(0.0));
-    assert_eq!(lab.metric("portolan_deviations{kind=\"unexpected_open\"}").await, Some(0.0));
+    assert_eq!(
+        lab.metric("portolan_deviations{site=\"default\",kind=\"unexpected_open\"}").await,
+        Some(0.0)
+    );
     lab.stop().await.unwrap();
 }
 

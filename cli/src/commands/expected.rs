@@ -130,7 +130,8 @@ fn import(dir: &Path, file: &Path, keep: bool) -> Result<Exit, Failure> {
         expected_file::read(&text).map_err(|e| Failure::usage(format_args!("{name}, {e}")))?;
     let wanted: Vec<Expectation> = entries.iter().map(|e| e.expectation.clone()).collect();
     let store = store::open(dir)?;
-    store.expect(&wanted).map_err(|error| match &error {
+    let changed = if keep { store.expect(&wanted).map(|()| 0) } else { store.expect_only(&wanted) };
+    let gone = changed.map_err(|error| match &error {
         ExpectError::Invalid(problems) => {
             let line = |index: usize| entries.get(index).map_or(0, |e| e.line);
             let words: Vec<String> = problems
@@ -141,17 +142,6 @@ fn import(dir: &Path, file: &Path, keep: bool) -> Result<Exit, Failure> {
         }
         ExpectError::Store(_) => store::fail_expect(error),
     })?;
-    let mut gone = 0;
-    if !keep {
-        let mut places: Vec<&Selector> = wanted.iter().map(|e| &e.selector).collect();
-        places.sort();
-        let stale: Vec<Selector> = all(&store, &Filter::default())?
-            .into_iter()
-            .map(|e| e.selector)
-            .filter(|s| places.binary_search(&s).is_err())
-            .collect();
-        gone = store.unexpect(&stale).map_err(store::fail)?;
-    }
     console::say(&format!("{} expected, {gone} deleted", wanted.len()));
     Ok(Exit::Done)
 }

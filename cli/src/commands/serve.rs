@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::args::{LogArgs, LogFormat, ServeArgs};
 use crate::exit::{Exit, Failure, OrFail as _};
 use crate::runner::EngineRunner;
-use crate::{console, logging, store};
+use crate::{logging, store};
 
 /// Serves until it is told to stop.
 ///
@@ -29,18 +29,10 @@ pub(crate) fn run(args: &ServeArgs, log: &LogArgs) -> Result<Exit, Failure> {
     };
     logging::start(&log, "info").map_err(Failure::usage)?;
     let store = store::open(&config.data)?;
-    let idle = args.config.is_none() && config.scans.is_empty();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(async {
         let daemon =
             Daemon::bind(config, store, Arc::new(EngineRunner), Arc::new(SystemClock)).await?;
-        if idle {
-            console::say(&format!(
-                "nothing is scanned yet: put [[scan]] entries into a TOML file and start \
-                 `portolan serve --config FILE`; the API is at http://{}/openapi.json",
-                daemon.local_addr()
-            ));
-        }
         let signals = tokio::spawn(obey(daemon.handle(), args.clone(), log.clone()));
         let served = daemon.run().await;
         signals.abort();

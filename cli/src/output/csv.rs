@@ -13,7 +13,8 @@ const COLUMNS: [&str; 13] = [
     "product", "version", "banner",
 ];
 
-/// The CSV writer. Hosts without a port have no row; an interrupted file is valid up to its end.
+/// The CSV writer. A host of a discovery is a row without protocol and port whose state is `up`;
+/// an interrupted file is valid up to its end.
 pub(super) struct Csv {
     out: Sink,
     site: String,
@@ -50,8 +51,8 @@ impl ResultWriter for Csv {
             seen.endpoint.port.to_string(),
             seen.state.to_string(),
             seen.reason.to_string(),
-            seen.ttl.map(|ttl| ttl.to_string()).unwrap_or_default(),
-            seen.rtt.map(|rtt| rtt.as_micros().to_string()).unwrap_or_default(),
+            optional(seen.ttl),
+            optional(seen.rtt.map(|rtt| rtt.as_micros())),
             foreign(service.map(|s| &s.name)),
             foreign(service.and_then(|s| s.product.as_ref())),
             foreign(service.and_then(|s| s.version.as_ref())),
@@ -60,8 +61,21 @@ impl ResultWriter for Csv {
         self.row(&cells)
     }
 
-    fn host(&mut self, _host: &HostObservation) -> io::Result<()> {
-        Ok(())
+    fn host(&mut self, host: &HostObservation) -> io::Result<()> {
+        let mut cells: [String; COLUMNS.len()] = Default::default();
+        let known = [
+            rfc3339(host.at),
+            escape::csv(&self.site),
+            host.addr.to_string(),
+            String::new(),
+            String::new(),
+            "up".to_owned(),
+            host.reason.to_string(),
+            optional(host.ttl),
+            optional(host.rtt.map(|rtt| rtt.as_micros())),
+        ];
+        cells.iter_mut().zip(known).for_each(|(cell, value)| *cell = value);
+        self.row(&cells)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -71,4 +85,9 @@ impl ResultWriter for Csv {
     fn end(&mut self, _end: &End<'_>) -> io::Result<()> {
         self.out.flush()
     }
+}
+
+/// A number where it is known.
+fn optional(number: Option<impl ToString>) -> String {
+    number.map(|n| n.to_string()).unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use portolan_core::{HostObservation, Transport};
+use portolan_core::Transport;
 
 use super::{Choices, End, Header, ResultWriter, Sink, escape};
 use crate::finding::{Finding, rfc3339};
@@ -29,10 +29,6 @@ impl ResultWriter for Grepable {
     }
 
     fn finding(&mut self, _finding: &Finding) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn host(&mut self, _host: &HostObservation) -> io::Result<()> {
         Ok(())
     }
 

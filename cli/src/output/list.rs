@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use portolan_core::{HostObservation, PortState};
+use portolan_core::PortState;
 
 use super::{End, Header, ResultWriter, Sink, escape};
 use crate::finding::Finding;
@@ -39,10 +39,6 @@ impl ResultWriter for List {
             let text = escape::lossy(banner);
             writeln!(self.out, "banner {proto} {port} {addr} {at} {name} {}", escape::line(&text))?;
         }
-        Ok(())
-    }
-
-    fn host(&mut self, _host: &HostObservation) -> io::Result<()> {
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use portolan_core::{HostObservation, PortState, Reason};
+use portolan_core::{PortState, Reason};
 use serde::Serialize;
 
 use super::{End, Header, ResultWriter, Sink, escape};
@@ -87,10 +87,6 @@ impl ResultWriter for MasscanJson {
             let banner = escape::lossy(banner).into_owned();
             self.record(&port(None, None, None, Some(Banner { name, banner })))?;
         }
-        Ok(())
-    }
-
-    fn host(&mut self, _host: &HostObservation) -> io::Result<()> {
         Ok(())
     }
 

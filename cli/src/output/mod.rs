@@ -82,8 +82,11 @@ pub(crate) trait ResultWriter {
     fn begin(&mut self, header: &Header) -> io::Result<()>;
     /// An endpoint answered.
     fn finding(&mut self, finding: &Finding) -> io::Result<()>;
-    /// A host showed that it is there.
-    fn host(&mut self, host: &HostObservation) -> io::Result<()>;
+    /// A host showed that it is there. A format that holds ports alone has nothing to write of it,
+    /// and one that goes by hosts finds it in [`End::ledger`].
+    fn host(&mut self, _host: &HostObservation) -> io::Result<()> {
+        Ok(())
+    }
     /// After the last result, interrupted or not: leaves a valid document.
     fn end(&mut self, end: &End<'_>) -> io::Result<()>;
     /// Passes on what is held back.

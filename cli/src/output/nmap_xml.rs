@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 
 use jiff::Timestamp;
-use portolan_core::{HostObservation, Reason, Transport, UnixTime};
+use portolan_core::{Reason, Transport, UnixTime};
 use portolan_store::ServiceRecord;
 
 use super::{Choices, End, Header, ResultWriter, Sink, escape};
@@ -78,10 +78,6 @@ impl ResultWriter for NmapXml {
     }
 
     fn finding(&mut self, _finding: &Finding) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn host(&mut self, _host: &HostObservation) -> io::Result<()> {
         Ok(())
     }
 

@@ -193,7 +193,9 @@ fn csv_cells_start_no_formula() {
     let text = written(Format::Csv, Choices::default());
     let mut reader = ::csv::Reader::from_reader(text.as_bytes());
     let rows: Vec<::csv::StringRecord> = reader.records().collect::<Result<_, _>>().unwrap();
-    assert_eq!(rows.len(), findings().len());
+    assert_eq!(rows.len(), findings().len() + 1, "a row for the host as well");
+    let host: Vec<&str> = rows.last().unwrap().iter().skip(2).take(7).collect();
+    assert_eq!(host, ["10.0.0.7", "", "", "up", "arp-response", "", "95"]);
     for cell in rows.iter().flatten() {
         assert!(!cell.starts_with(['=', '+', '-', '@']), "{cell:?}");
         assert!(!cell.contains(|c: char| c.is_control()), "{cell:?}");

@@ -300,6 +300,31 @@ fn an_interrupted_scan_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn what_this_hosts_firewall_refuses_is_told_and_not_counted_as_sent() {
+    lab_test!(what_this_hosts_firewall_refuses_is_told_and_not_counted_as_sent, {
+        let _lab = Lab::builder().build().unwrap();
+        let rules = "table inet t { chain o { type filter hook output priority 0; \
+                     tcp dport 20-29 drop; }; }";
+        match std::process::Command::new("nft")
+            .arg(rules)
+            .env("PATH", "/usr/sbin:/usr/bin")
+            .status()
+        {
+            Ok(status) => assert!(status.success()),
+            Err(error) => {
+                assert!(std::env::var_os("CI").is_none(), "nft: {error}");
+                return;
+            }
+        }
+        let ports = PortSet::from_iter([(11_u16, 40_u16)]);
+        let (found, outcome) = scan(&tcp("127.0.0.1", ports), options(1_000, 0));
+        assert_eq!(outcome.stats.probes_sent, 20);
+        assert_eq!(found.with(PortState::Closed).len(), 20);
+        assert!(found.warnings.iter().any(|w| w.contains("refused 10 probes")));
+    });
+}
+
+#[test]
 fn an_interrupted_connect_scan_goes_on_where_it_stopped() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let open = listener.local_addr().unwrap().port();
