@@ -34,6 +34,18 @@ pub(crate) fn in_new_namespaces(command: &mut Command, uid: u32, gid: u32) {
     unsafe { command.pre_exec(enter) };
 }
 
+/// Makes `command` start in a network namespace of its own with all the rights of the caller, and
+/// die with the calling thread. Takes real root.
+pub(crate) fn in_new_network(command: &mut Command) {
+    let enter = || -> io::Result<()> {
+        // SAFETY: prctl and unshare take integers only.
+        check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) })?;
+        unshare_network()
+    };
+    // SAFETY: between fork and exec the closure makes system calls alone.
+    unsafe { command.pre_exec(enter) };
+}
+
 /// Moves the calling thread into a new network namespace.
 pub(crate) fn unshare_network() -> io::Result<()> {
     // SAFETY: takes an integer, affects the calling thread's namespace only.
@@ -99,6 +111,42 @@ pub(crate) fn interface_index(interface: &str) -> io::Result<u32> {
     // SAFETY: the name ends in zero and lives across the call.
     let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
     if index == 0 { Err(io::Error::last_os_error()) } else { Ok(index) }
+}
+
+/// An XDP program that says `verdict` of every frame. Takes `CAP_BPF` and `CAP_NET_ADMIN`.
+///
+/// The instructions are those of RFC 9669: `r0 = verdict; exit`.
+pub(crate) fn xdp_verdict(verdict: u32) -> io::Result<OwnedFd> {
+    /// The beginning of `union bpf_attr` for `BPF_PROG_LOAD`, `linux/bpf.h`.
+    #[repr(C)]
+    struct Load {
+        kind: u32,
+        instructions_len: u32,
+        instructions: u64,
+        license: u64,
+        rest: [u64; 4],
+    }
+    const BPF_PROG_LOAD: libc::c_long = 5;
+    const BPF_PROG_TYPE_XDP: u32 = 6;
+    const MOVE_TO_R0: u64 = 0xb7;
+    const EXIT: u64 = 0x95;
+    let instructions = [MOVE_TO_R0 | u64::from(verdict) << 32, EXIT];
+    let license = c"MIT";
+    let load = Load {
+        kind: BPF_PROG_TYPE_XDP,
+        instructions_len: 2,
+        instructions: std::ptr::from_ref(&instructions) as u64,
+        license: license.as_ptr() as u64,
+        rest: [0; 4],
+    };
+    let len = size_of::<Load>();
+    // SAFETY: `load` is a valid beginning of `bpf_attr`, of the length given; what it points at
+    // lives across the call, which only reads.
+    let fd = unsafe { libc::syscall(libc::SYS_bpf, BPF_PROG_LOAD, &raw const load, len) };
+    let fd = i32::try_from(fd).unwrap_or(-1);
+    check(fd)?;
+    // SAFETY: the descriptor is new and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// A packet socket on one interface with a large ring of slots: what arrives there is seen even

@@ -1,11 +1,13 @@
 //! The lab itself: what it promises to the tests that stand on it.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use portolan_simnet::lab::{FAR_MAC, Lab, NEAR_MAC, RelayOptions, UdpEcho, listen_tcp};
-use portolan_simnet::lab_test;
+use portolan_simnet::lab::{
+    FAR_MAC, FAR_V4, Lab, NEAR_MAC, RelayOptions, UdpEcho, Verdict, listen_tcp,
+};
+use portolan_simnet::{lab_root_test, lab_test};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -24,7 +26,7 @@ fn the_far_side_answers_at_every_address() {
         }
         connect("fd00:78::abcd", 8_002).unwrap();
         let refused = connect("10.78.1.1", 8_003).unwrap_err();
-        assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     });
 }
 
@@ -59,15 +61,12 @@ fn hosts_can_be_silent_or_refuse() {
         for addr in ["10.78.8.1", "fd00:78::8:1"] {
             let error = connect(addr, 8_001).unwrap_err();
             let kind = error.kind();
-            let rejected = matches!(
-                kind,
-                std::io::ErrorKind::HostUnreachable | std::io::ErrorKind::PermissionDenied
-            );
+            let rejected = matches!(kind, ErrorKind::HostUnreachable | ErrorKind::PermissionDenied);
             assert!(rejected, "{addr}: {error}");
         }
         let silent = SocketAddr::new("10.78.9.1".parse().unwrap(), 8_001);
         let error = TcpStream::connect_timeout(&silent, Duration::from_millis(200)).unwrap_err();
-        assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
     });
 }
 
@@ -129,5 +128,19 @@ fn the_relay_delays_both_ways() {
         connect("10.78.0.5", 8_001).unwrap();
         assert!(started.elapsed() >= delay * 2);
         connect("fd00:78::5", 8_001).unwrap();
+    });
+}
+
+#[test]
+fn an_xdp_verdict_decides_before_the_stack() {
+    lab_root_test!(an_xdp_verdict_decides_before_the_stack, {
+        let lab = Lab::builder().build().unwrap();
+        let _listeners = lab.far(|| listen_tcp([8_080])).unwrap();
+        let connect =
+            |port| TcpStream::connect_timeout(&(FAR_V4, port).into(), Duration::from_millis(300));
+        lab.far_verdict(Verdict::Pass).unwrap();
+        connect(8_080).unwrap();
+        lab.far_verdict(Verdict::Drop).unwrap();
+        assert_eq!(connect(8_080).unwrap_err().kind(), ErrorKind::TimedOut);
     });
 }

@@ -34,12 +34,15 @@ mod relay;
 mod service;
 /// Interfaces without hardware addresses.
 mod tun;
+/// What becomes of frames before any stack sees them.
+mod verdict;
 
 pub use capture::{Capture, Captured};
 pub use namespace::{Namespace, sysctl};
 pub use relay::RelayOptions;
 pub use service::{UdpEcho, listen_tcp};
 pub use tun::Tun;
+pub use verdict::Verdict;
 
 use netlink::{Rtnl, VethEnd};
 use relay::Relay;
@@ -83,6 +86,17 @@ macro_rules! lab_test {
     };
 }
 
+/// [`lab_test!`](crate::lab_test) with all rights of real root, for what no user namespace may do.
+///
+/// Where the caller is not root, one loud line is written and the test passes, unless the
+/// environment says `CI=true`.
+#[macro_export]
+macro_rules! lab_root_test {
+    ($name:ident, $body:block) => {
+        $crate::lab::enter_as_root(concat!(module_path!(), "::", stringify!($name)), || $body)
+    };
+}
+
 /// Runs `body` as the test called `path` (as `module_path!` has it) in namespaces of its own.
 ///
 /// In the test process this starts the child and reports its outcome; in the child it runs the
@@ -92,6 +106,22 @@ macro_rules! lab_test {
 /// # Panics
 /// When the body does, with its output; when namespaces are refused under `CI=true`.
 pub fn enter(path: &str, body: impl FnOnce()) {
+    enter_by(path, body, spawn_in_namespaces);
+}
+
+/// As [`enter`], with all rights of real root: for what no user namespace may do (BPF).
+///
+/// # Panics
+/// As [`enter`].
+pub fn enter_as_root(path: &str, body: impl FnOnce()) {
+    enter_by(path, body, spawn_as_root);
+}
+
+fn enter_by(
+    path: &str,
+    body: impl FnOnce(),
+    spawn: fn(&mut Command) -> io::Result<std::process::Output>,
+) {
     let name = path.split_once("::").map_or(path, |(_, name)| name);
     if std::env::var(VARIABLE).is_ok_and(|running| running == name) {
         body();
@@ -102,7 +132,7 @@ pub fn enter(path: &str, body: impl FnOnce()) {
         command
             .args(["--exact", name, "--include-ignored", "--nocapture", "--test-threads=1"])
             .env(VARIABLE, name);
-        spawn_in_namespaces(&mut command)
+        spawn(&mut command)
     });
     let output = match child {
         Ok(output) => output,
@@ -131,6 +161,16 @@ pub fn enter(path: &str, body: impl FnOnce()) {
 pub fn spawn_in_namespaces(command: &mut Command) -> io::Result<std::process::Output> {
     let own = std::fs::metadata("/proc/self")?;
     sys::in_new_namespaces(command, own.uid(), own.gid());
+    command.output()
+}
+
+/// Runs `command` to its end in a fresh network namespace, with all rights of the caller, who must
+/// be real root.
+///
+/// # Errors
+/// When the kernel refuses the namespace, or the program can't be started.
+pub fn spawn_as_root(command: &mut Command) -> io::Result<std::process::Output> {
+    sys::in_new_network(command);
     command.output()
 }
 
@@ -229,6 +269,27 @@ impl Lab {
     /// The namespace that the test runs in.
     pub const fn near_namespace(&self) -> &Namespace {
         &self.near
+    }
+
+    /// Has every frame that arrives on the far side judged by an XDP program in the driver.
+    ///
+    /// A veth interface takes frames from a peer's XDP program only while it has one itself, or
+    /// polls; so the far side of a sender that uses XDP needs one that passes.
+    /// Lasts as long as the interface.
+    ///
+    /// # Errors
+    /// Without `CAP_BPF` (no user namespace gives it), see
+    /// [`lab_root_test!`](crate::lab_root_test).
+    pub fn far_verdict(&self, verdict: Verdict) -> io::Result<()> {
+        self.far.run(|| verdict.attach(FAR_INTERFACE))
+    }
+
+    /// The same for what arrives on the near side.
+    ///
+    /// # Errors
+    /// As [`Lab::far_verdict`].
+    pub fn near_verdict(&self, verdict: Verdict) -> io::Result<()> {
+        self.near.run(|| verdict.attach(NEAR_INTERFACE))
     }
 
     /// Records every frame that arrives on the far side from now on.

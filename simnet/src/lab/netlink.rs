@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::os::fd::RawFd;
 
 use ipnetwork::IpNetwork;
 use netlink_packet_core::{
@@ -12,7 +13,7 @@ use netlink_packet_route::address::{
     AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressScope,
 };
 use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, LinkXdp,
 };
 use netlink_packet_route::route::{
     RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
@@ -70,6 +71,17 @@ impl Rtnl {
         link.header.index = sys::interface_index(interface)?;
         link.header.flags = LinkFlags::Up;
         link.header.change_mask = LinkFlags::Up;
+        self.ask(RouteNetlinkMessage::SetLink(link), NLM_F_ACK).map(drop)
+    }
+
+    /// Has `program` see what arrives at `interface`, in the driver itself.
+    pub(super) fn attach_xdp(&self, interface: &str, program: RawFd) -> io::Result<()> {
+        /// `XDP_FLAGS_DRV_MODE`, `linux/if_link.h`.
+        const IN_DRIVER: u32 = 4;
+        let mut link = LinkMessage::default();
+        link.header.index = sys::interface_index(interface)?;
+        let xdp = vec![LinkXdp::Fd(program), LinkXdp::Flags(IN_DRIVER)];
+        link.attributes.push(LinkAttribute::Xdp(xdp));
         self.ask(RouteNetlinkMessage::SetLink(link), NLM_F_ACK).map(drop)
     }
 
