@@ -1,5 +1,6 @@
 //! A scan, checked and ready: endpoints by index, the ways to them, the order.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -348,41 +349,58 @@ impl ScanPlan {
 
     /// How many endpoints belong to neighbours that did not answer for their addresses.
     pub fn unresolved(&self) -> u64 {
-        let silent = |b: &PlanBlock, r: &PlanRange| -> Option<u64> {
-            let at = r.neighbors_at?;
-            let count = usize::try_from(r.range.span()).ok()?.checked_add(1)?;
-            let macs = self.neighbors.get(at..at.checked_add(count)?)?;
-            let hosts = macs.iter().filter(|m| **m == MacAddr::default()).count();
-            u64::try_from(hosts.checked_mul(b.probes.len())?).ok()
+        let silent = |(block, range): (&PlanBlock, &PlanRange)| {
+            let hosts = range.hosts().saturating_sub(self.resolved_hosts(range));
+            hosts.saturating_mul(block.probe_count())
         };
-        self.blocks.iter().flat_map(|b| b.ranges.iter().filter_map(move |r| silent(b, r))).sum()
+        self.ranges().map(silent).sum()
     }
 
     /// How many endpoints have no route.
     pub fn unroutable(&self) -> u64 {
-        let lost = |b: &PlanBlock, r: &PlanRange| -> Option<u64> {
-            let hosts = u64::try_from(r.range.span()).ok()?.checked_add(1)?;
-            let probes = u64::try_from(b.probes.len()).ok()?;
-            r.hop.is_none().then(|| hosts.saturating_mul(probes))
-        };
-        self.blocks.iter().flat_map(|b| b.ranges.iter().filter_map(move |r| lost(b, r))).sum()
+        let lost = self.ranges().filter(|(_, range)| range.hop.is_none());
+        lost.map(|(block, range)| range.hosts().saturating_mul(block.probe_count())).sum()
     }
 
-    /// How many addresses leave by each link, by its number.
-    pub fn hosts_by_link(&self) -> std::collections::BTreeMap<usize, u64> {
-        let mut hosts = std::collections::BTreeMap::new();
-        for range in self.blocks.iter().flat_map(|b| &b.ranges) {
+    /// How many endpoints can be asked by each link, by its number.
+    pub fn reachable_by_link(&self) -> BTreeMap<usize, u64> {
+        let mut endpoints = BTreeMap::new();
+        for (block, range) in self.ranges() {
             if let Some(hop) = range.hop.and_then(|hop| self.hops.get(hop)) {
-                let count = u64::try_from(range.range.span()).unwrap_or(u64::MAX).saturating_add(1);
-                let sum = hosts.entry(hop.link).or_insert(0_u64);
+                let count = self.resolved_hosts(range).saturating_mul(block.probe_count());
+                let sum = endpoints.entry(hop.link).or_insert(0_u64);
                 *sum = sum.saturating_add(count);
             }
         }
-        hosts
+        endpoints
+    }
+
+    fn ranges(&self) -> impl Iterator<Item = (&PlanBlock, &PlanRange)> {
+        self.blocks.iter().flat_map(|block| block.ranges.iter().map(move |range| (block, range)))
+    }
+
+    /// The hosts of a range but for neighbours whose hardware address is not known.
+    fn resolved_hosts(&self, range: &PlanRange) -> u64 {
+        let known = |at: usize| -> Option<u64> {
+            let end = at.checked_add(usize::try_from(range.hosts()).ok()?)?;
+            let macs = self.neighbors.get(at..end)?;
+            u64::try_from(macs.iter().filter(|mac| **mac != MacAddr::default()).count()).ok()
+        };
+        range.neighbors_at.map_or_else(|| range.hosts(), |at| known(at).unwrap_or(0))
+    }
+}
+
+impl PlanRange {
+    fn hosts(&self) -> u64 {
+        u64::try_from(self.range.span()).unwrap_or(u64::MAX).saturating_add(1)
     }
 }
 
 impl PlanBlock {
+    fn probe_count(&self) -> u64 {
+        u64::try_from(self.probes.len()).unwrap_or(u64::MAX)
+    }
+
     fn host_of(&self, addr: IpAddr) -> Option<(u64, Option<usize>)> {
         let key = (Family::of(addr), addr_bits(addr));
         let after =
@@ -519,6 +537,7 @@ pub(crate) mod tests {
         assert_eq!(ways[2..4], [Way::Neighbor(0, MacAddr([2; 6])); 2]);
         assert_eq!(ways[0], Way::Unresolved);
         assert_eq!(plan.unresolved(), 4);
+        assert_eq!(plan.reachable_by_link(), BTreeMap::from([(0, 2)]));
     }
 
     #[test]

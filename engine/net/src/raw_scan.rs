@@ -133,11 +133,12 @@ fn senders(
     timelines: &[Vec<Arc<Timeline>>],
     clock: ScanClock,
 ) -> Result<Vec<Sender>, ScanError> {
-    let hosts = plan.hosts_by_link();
-    let all: u64 = hosts.values().sum();
+    // Neighbours that are not there take no part of the rate.
+    let reachable = plan.reachable_by_link();
+    let all: u64 = reachable.values().sum();
     let mut senders = Vec::new();
     for (link, (spec, lines)) in ways.links.iter().zip(timelines).enumerate() {
-        let share = hosts.get(&link).copied().unwrap_or(0);
+        let share = reachable.get(&link).copied().unwrap_or(0);
         let threads = u32::try_from(lines.len()).unwrap_or(1).max(1);
         let rate = share_of_rate(scan.options().rate_pps, share, all) / threads;
         let rate = RatePps::new(rate).unwrap_or(RatePps::MIN);
