@@ -17,7 +17,7 @@ use portolan_core::receive::Receiver;
 use portolan_core::seed::Seed;
 use portolan_core::target::{Block, PortSet, Scope, TargetSpec};
 use portolan_core::transmit::{Step, Transmitter};
-use portolan_core::wire::parse;
+use portolan_core::wire::{ProbeStyle, parse};
 use portolan_core::{Endpoint, Timestamp, UnixTime};
 use portolan_probes::UsualPayloads;
 use portolan_simnet::network::hops::hops;
@@ -37,6 +37,7 @@ fn plan(targets: &str, tcp: PortSet, udp: PortSet) -> Arc<ScanPlan> {
         key: CookieKey::new([3; 16]),
         source_ports: SourcePorts::new(61_440, 65_535).unwrap(),
         payloads: Arc::new(UsualPayloads),
+        style: ProbeStyle::default(),
     };
     let (hops, routes) = hops(LINK);
     Arc::new(ScanPlan::new(config, hops, &routes, &|_| None).unwrap())

@@ -10,6 +10,7 @@ use portolan_core::plan::{Hop, HopRange, PlanConfig, ScanPlan};
 use portolan_core::receive::Receiver;
 use portolan_core::seed::Seed;
 use portolan_core::target::{AddrRange, Block, Scope, TargetSpec};
+use portolan_core::wire::ProbeStyle;
 use portolan_core::wire::checksum::Checksum;
 use portolan_core::wire::parse::parse;
 use portolan_core::wire::template::LinkHeader;
@@ -95,6 +96,7 @@ fn plan() -> Option<ScanPlan> {
         key: CookieKey::new([7; 16]),
         source_ports: SourcePorts::new(61_440, 65_535)?,
         payloads: Arc::new(UsualPayloads),
+        style: ProbeStyle::default(),
     };
     ScanPlan::new(config, hops, &routes, &|_| None).ok()
 }

@@ -163,6 +163,8 @@ const SLOT_LEN: usize = 2_048;
 const SLOT_COUNT: usize = 16_384;
 const MAP_LEN: usize = SLOT_LEN * SLOT_COUNT;
 const STATUS_USER: u32 = 1;
+/// The kernel has taken an 802.1Q tag out of the frame, and noted it in the slot's header.
+const STATUS_TAGGED: u32 = 1 << 4;
 
 // SAFETY: the mapping belongs to this value alone and is used through `&mut self` only.
 unsafe impl Send for Tap {}
@@ -201,7 +203,8 @@ impl Tap {
         // SAFETY: the status word is the first of the slot, aligned, and accessed on our side
         // through this atomic alone.
         let status = unsafe { AtomicU32::from_ptr(slot.cast().as_ptr()) };
-        if status.load(Ordering::Acquire) & STATUS_USER == 0 {
+        let flags = status.load(Ordering::Acquire);
+        if flags & STATUS_USER == 0 {
             return false;
         }
         // SAFETY: the slot is ours until its status is reset below.
@@ -211,7 +214,15 @@ impl Tap {
         let len = usize::try_from(u32::from_ne_bytes(captured.unwrap_or_default())).unwrap_or(0);
         let start = usize::from(u16::from_ne_bytes(offset.unwrap_or_default()));
         let rest = octets.get(start..).unwrap_or_default();
-        handler(rest.get(..len).unwrap_or(rest));
+        let frame = rest.get(..len).unwrap_or(rest);
+        let tag = octets.get(24..).and_then(|o| o.first_chunk()).copied();
+        match (tag, frame.split_at_checked(12)) {
+            (Some(tag), Some((addresses, rest))) if flags & STATUS_TAGGED != 0 => {
+                let tag = [[0x81, 0x00], u16::from_ne_bytes(tag).to_be_bytes()].concat();
+                handler(&[addresses, &tag, rest].concat());
+            }
+            _ => handler(frame),
+        }
         status.store(0, Ordering::Release);
         self.next = (self.next + 1) % SLOT_COUNT;
         true

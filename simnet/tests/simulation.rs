@@ -17,7 +17,7 @@ use portolan_core::plan::{PlanConfig, ScanPlan};
 use portolan_core::receive::Receiver;
 use portolan_core::seed::Seed;
 use portolan_core::target::{Block, PortSet, Scope, TargetSpec};
-use portolan_core::wire::Rejection;
+use portolan_core::wire::{ProbeStyle, Rejection};
 use portolan_core::{Endpoint, Observation, PortState, Reason, Timestamp, Transport, UnixTime};
 use portolan_simnet::network::hops::hops;
 use portolan_simnet::network::{
@@ -81,6 +81,7 @@ impl Case {
             key: CookieKey::new(key),
             source_ports: SourcePorts::new(61_440, 65_535).unwrap(),
             payloads: Arc::new(EchoPayloads),
+            style: ProbeStyle::default(),
         };
         let (hops, routes) = hops(self.encapsulation);
         Arc::new(ScanPlan::new(config, hops, &routes, &|_| None).unwrap())

@@ -6,6 +6,8 @@ mod nmap;
 pub(crate) mod scan;
 /// The flags of the commands around the store.
 pub(crate) mod store;
+/// The flags of `scan` that say how its probes look.
+pub(crate) mod style;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;

@@ -7,6 +7,8 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 use portolan_core::MacAddr;
 
+use super::style::StyleArgs;
+
 /// The flags of `scan`.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
@@ -107,6 +109,8 @@ pub(crate) struct ScanArgs {
     #[arg(long, value_name = "MAC", help_heading = NETWORK)]
     pub(crate) router_mac: Option<MacAddr>,
 
+    #[command(flatten)]
+    pub(crate) style: StyleArgs,
     #[command(flatten)]
     pub(crate) out: OutputArgs,
 }

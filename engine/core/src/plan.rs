@@ -11,7 +11,7 @@ use crate::permutation::{LEN_MAX, Permutation};
 use crate::seed::Seed;
 use crate::target::{AddrRange, Block, Scope};
 use crate::udp::UdpPayloads;
-use crate::wire::LinkHeader;
+use crate::wire::{LinkHeader, ProbeStyle};
 
 /// Most passes: one probe and fifteen repetitions.
 pub const PASSES_MAX: u8 = 16;
@@ -83,6 +83,8 @@ pub struct PlanConfig {
     pub source_ports: SourcePorts,
     /// What to say to UDP ports.
     pub payloads: Arc<dyn UdpPayloads>,
+    /// How the probes look.
+    pub style: ProbeStyle,
 }
 
 /// A plan that can't be.
@@ -471,6 +473,7 @@ pub(crate) mod tests {
             key: CookieKey::new([3; 16]),
             source_ports: SourcePorts::new(61_440, 65_535).unwrap(),
             payloads: Arc::new(NoPayloads),
+            style: ProbeStyle::default(),
         }
     }
 

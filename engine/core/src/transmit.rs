@@ -166,17 +166,18 @@ struct HopTemplates {
 
 impl HopTemplates {
     fn new(hop: &Hop, plan: &ScanPlan) -> Self {
-        let payloads = &plan.config().payloads;
-        let udp = |port| {
+        let (payloads, style) = (&plan.config().payloads, &plan.config().style);
+        let (source, header) = (hop.source, hop.header);
+        let udp = |payload| ProbeTemplate::udp(source, header, payload).styled(style);
+        let usual = |port| {
             let payload = payloads.template(port);
-            (!payload.is_empty())
-                .then(|| (port, ProbeTemplate::udp(hop.source, hop.header, payload)))
+            (!payload.is_empty()).then(|| (port, udp(payload)))
         };
         Self {
-            tcp: ProbeTemplate::tcp_syn(hop.source, hop.header),
-            echo: ProbeTemplate::echo(hop.source, hop.header),
-            udp_empty: ProbeTemplate::udp(hop.source, hop.header, &[]),
-            udp: plan.udp_ports().filter_map(udp).collect(),
+            tcp: ProbeTemplate::tcp_syn(source, header, style.tcp_options).styled(style),
+            echo: ProbeTemplate::echo(source, header).styled(style),
+            udp_empty: udp(&[]),
+            udp: plan.udp_ports().filter_map(usual).collect(),
         }
     }
 

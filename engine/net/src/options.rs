@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use portolan_core::MacAddr;
 use portolan_core::permutation::Shard;
+use portolan_core::wire::ProbeStyle;
 
 use crate::checkpoint::Checkpoint;
 
@@ -53,6 +54,8 @@ pub struct ScanOptions {
     pub source_ports: Option<(u16, u16)>,
     /// Send everything to this hardware address.
     pub router_mac: Option<MacAddr>,
+    /// How the probes look.
+    pub style: ProbeStyle,
     /// Sending threads a link.
     pub threads: u32,
     /// Where a checkpoint is kept while the scan runs.
@@ -74,6 +77,7 @@ impl Default for ScanOptions {
             source_ip: None,
             source_ports: None,
             router_mac: None,
+            style: ProbeStyle::default(),
             threads: 1,
             checkpoint: None,
             resume: None,

@@ -142,7 +142,7 @@ impl Ways {
                 if let Some(target) = options.router_mac {
                     (Exit::Packet, LinkHeader::Ethernet { source, target }, false)
                 } else {
-                    let Some(header) = self.ethernet(route, next_hop, source)? else {
+                    let Some(header) = self.ethernet(route, next_hop, source, options)? else {
                         return Ok(None);
                     };
                     (Exit::Packet, header, next_hop == NextHop::OnLink)
@@ -164,6 +164,7 @@ impl Ways {
         route: &Route,
         next_hop: NextHop,
         source: MacAddr,
+        options: &ScanOptions,
     ) -> Result<Option<LinkHeader>, PrepareError> {
         let NextHop::Gateway(gateway) = next_hop else {
             let target = MacAddr::default();
@@ -172,7 +173,8 @@ impl Ways {
         if let Some(target) = self.neighbors.get(&gateway).copied() {
             return Ok(Some(LinkHeader::Ethernet { source, target }));
         }
-        let asking = SweepOptions { timeout: GATEWAY_TIMEOUT, ..SweepOptions::default() };
+        let vlan = options.style.vlan;
+        let asking = SweepOptions { timeout: GATEWAY_TIMEOUT, vlan, ..SweepOptions::default() };
         // A gateway of the other family (RFC 5549) is asked from an address of its own.
         let from = if Family::of(gateway) == Family::of(route.source) {
             route.source
@@ -209,6 +211,7 @@ impl Ways {
             rate_pps: options.rate_pps,
             retries: u32::from(options.retries),
             timeout: NEIGHBOR_TIMEOUT,
+            vlan: options.style.vlan,
         };
         let found = neighbor::sweep(&route.interface, route.source, targets, asking, stop)?;
         self.neighbors.extend(found);

@@ -222,6 +222,7 @@ impl Scan {
             key: self.key,
             source_ports,
             payloads: Arc::new(UsualPayloads),
+            style: self.options.style,
         }
     }
 

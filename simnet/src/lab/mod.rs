@@ -30,6 +30,8 @@ mod namespace;
 mod netlink;
 /// Loss and delay on the cable.
 mod relay;
+/// An answerer of frames.
+mod responder;
 /// What answers on the far side.
 mod service;
 /// Interfaces without hardware addresses.
@@ -40,6 +42,7 @@ mod verdict;
 pub use capture::{Capture, Captured};
 pub use namespace::{Namespace, sysctl};
 pub use relay::RelayOptions;
+pub use responder::Responder;
 pub use service::{UdpEcho, listen_tcp};
 pub use tun::Tun;
 pub use verdict::Verdict;
@@ -290,6 +293,18 @@ impl Lab {
     /// As [`Lab::far_verdict`].
     pub fn near_verdict(&self, verdict: Verdict) -> io::Result<()> {
         self.near.run(|| verdict.attach(NEAR_INTERFACE))
+    }
+
+    /// Answers frames that arrive on the far side with what `answer` makes of them, beside what the
+    /// far side's kernel says; for protocols that no kernel here speaks.
+    ///
+    /// # Errors
+    /// When the kernel refuses the sockets.
+    pub fn respond(
+        &self,
+        answer: impl FnMut(&[u8]) -> Option<Vec<u8>> + Send + 'static,
+    ) -> io::Result<Responder> {
+        self.far.run(|| Responder::start(FAR_INTERFACE, answer))
     }
 
     /// Records every frame that arrives on the far side from now on.

@@ -4,8 +4,11 @@
 pub mod checksum;
 /// Reading answers.
 pub mod parse;
+/// How probes look.
+pub mod style;
 /// Writing probes.
 pub mod template;
 
 pub use parse::{Rejection, Reply, Segment, parse};
+pub use style::{ProbeStyle, TcpOptions, VlanId};
 pub use template::{LinkHeader, ProbeTemplate};

@@ -6,26 +6,25 @@ use pnet::packet::ethernet::{EtherTypes, MutableEthernetPacket};
 use pnet::packet::ip::IpNextHeaderProtocols;
 use pnet::packet::ipv4::{Ipv4Flags, MutableIpv4Packet};
 use pnet::packet::ipv6::MutableIpv6Packet;
-use pnet::packet::tcp::{MutableTcpPacket, TcpFlags, TcpOption};
+use pnet::packet::tcp::{MutableTcpPacket, TcpFlags};
 use pnet::packet::udp::MutableUdpPacket;
 use pnet::util::MacAddr as PnetMac;
 
 use super::checksum::Checksum;
+use super::style::{ProbeStyle, TTL_DEFAULT, TcpOptions};
 use crate::cookie::Cookie;
 use crate::observation::MacAddr;
 
-/// Time to live of every probe: what most systems send.
-const TTL: u8 = 64;
-/// Maximum segment size offered: Ethernet's 1,500 less both headers. With that one option a probe
-/// still fits the smallest Ethernet frame, and more hosts answer it than a bare SYN.
+/// Maximum segment size offered: Ethernet's 1,500 less both headers.
 const MSS_V4: u16 = 1_460;
 const MSS_V6: u16 = 1_440;
 /// A common initial window.
 const WINDOW: u16 = 64_240;
 const ETHERNET_LEN: usize = 14;
+const ETHERTYPE_AT: usize = 12;
 const IPV4_LEN: usize = 20;
 const IPV6_LEN: usize = 40;
-const TCP_LEN: usize = 24;
+const TCP_LEN: usize = 20;
 const UDP_LEN: usize = 8;
 const ECHO_LEN: usize = 16;
 
@@ -63,15 +62,17 @@ pub struct ProbeTemplate {
 }
 
 impl ProbeTemplate {
-    /// A TCP SYN with the MSS option.
-    pub fn tcp_syn(source: IpAddr, link: LinkHeader) -> Self {
-        let mut octets = [0; TCP_LEN];
+    /// A TCP SYN with `options`.
+    pub fn tcp_syn(source: IpAddr, link: LinkHeader, options: TcpOptions) -> Self {
+        let mss = if source.is_ipv4() { MSS_V4 } else { MSS_V6 };
+        let options = options.octets(mss);
+        let mut octets = vec![0; TCP_LEN];
+        octets.extend_from_slice(&options);
+        let words = u8::try_from(octets.len() / 4).unwrap_or(u8::MAX);
         if let Some(mut tcp) = MutableTcpPacket::new(&mut octets) {
-            tcp.set_data_offset(6);
+            tcp.set_data_offset(words);
             tcp.set_flags(TcpFlags::SYN);
             tcp.set_window(WINDOW);
-            let mss = if source.is_ipv4() { MSS_V4 } else { MSS_V6 };
-            tcp.set_options(&[TcpOption::mss(mss)]);
         }
         Self::build(source, link, Payload::Tcp, &octets)
     }
@@ -93,6 +94,23 @@ impl ProbeTemplate {
         let [kind, ..] = &mut octets;
         *kind = if source.is_ipv4() { 8 } else { 128 };
         Self::build(source, link, Payload::Echo, &octets)
+    }
+
+    /// The same probe with the time to live and the tag of `style`; the tag is left out where no
+    /// Ethernet header is.
+    #[must_use]
+    pub fn styled(mut self, style: &ProbeStyle) -> Self {
+        let ttl_at = self.ip_at + if self.source.is_ipv4() { 8 } else { 7 };
+        self.put(ttl_at, &[style.ttl]);
+        let header = self.frame.get(self.ip_at..self.inner_at).unwrap_or_default();
+        self.ip_sum = Checksum::ZERO.octets(header);
+        if let Some(vlan) = style.vlan.filter(|_| self.ip_at == ETHERNET_LEN) {
+            let tag = vlan.tag();
+            self.frame.splice(ETHERTYPE_AT..ETHERTYPE_AT, tag);
+            self.ip_at += tag.len();
+            self.inner_at += tag.len();
+        }
+        self
     }
 
     fn build(source: IpAddr, link: LinkHeader, payload: Payload, inner: &[u8]) -> Self {
@@ -129,7 +147,7 @@ impl ProbeTemplate {
         cookie: Cookie,
         payload: impl FnOnce(&mut [u8]),
     ) -> &[u8] {
-        if let Some(MacAddr(octets)) = mac.filter(|_| self.ip_at == ETHERNET_LEN) {
+        if let Some(MacAddr(octets)) = mac.filter(|_| self.ip_at >= ETHERNET_LEN) {
             self.put(0, &octets);
         }
         let (source_port, port) = ports;
@@ -214,7 +232,7 @@ fn ip_octets(source: IpAddr, payload: Payload, inner_len: usize) -> Vec<u8> {
                 ip.set_header_length(5);
                 ip.set_total_length(u16::try_from(IPV4_LEN + inner_len).unwrap_or(u16::MAX));
                 ip.set_flags(Ipv4Flags::DontFragment);
-                ip.set_ttl(TTL);
+                ip.set_ttl(TTL_DEFAULT);
                 ip.set_next_level_protocol(protocol);
                 ip.set_source(source);
             }
@@ -226,7 +244,7 @@ fn ip_octets(source: IpAddr, payload: Payload, inner_len: usize) -> Vec<u8> {
                 ip.set_version(6);
                 ip.set_payload_length(u16::try_from(inner_len).unwrap_or(u16::MAX));
                 ip.set_next_header(protocol);
-                ip.set_hop_limit(TTL);
+                ip.set_hop_limit(TTL_DEFAULT);
                 ip.set_source(source);
             }
             octets
@@ -239,11 +257,15 @@ mod tests {
     use super::*;
     use crate::cookie::CookieKey;
     use crate::endpoint::Endpoint;
+    use crate::wire::VlanId;
     use etherparse::{NetSlice, SlicedPacket, TransportSlice};
     use proptest::prelude::*;
 
     const MAC: LinkHeader =
         LinkHeader::Ethernet { source: MacAddr([2; 6]), target: MacAddr([4; 6]) };
+
+    const OPTIONS: [TcpOptions; 4] =
+        [TcpOptions::None, TcpOptions::Mss, TcpOptions::Linux, TcpOptions::Windows];
 
     /// etherparse, which shares no code with the templates, finds every checksum right.
     fn assert_sound(frame: &[u8], ethernet: bool) -> SlicedPacket<'_> {
@@ -302,7 +324,8 @@ mod tests {
         #[test]
         fn every_probe_is_sound(
             v6: bool, ethernet: bool, low in 1_u32.., key: [u8; 16], port in 1_u16..,
-            source_port in 1_u16.., data in prop::collection::vec(any::<u8>(), 0..64),
+            source_port in 1_u16.., options in 0_usize..4, ttl in 1_u8.., vlan: bool,
+            data in prop::collection::vec(any::<u8>(), 0..64),
         ) {
             let (source, target): (IpAddr, IpAddr) = if v6 {
                 ("2001:db8::7".parse().unwrap(), std::net::Ipv6Addr::from_bits(u128::from(low) << 40).into())
@@ -312,13 +335,24 @@ mod tests {
             let link = if ethernet { MAC } else { LinkHeader::None };
             let cookie = CookieKey::new(key).cookie(&Endpoint::tcp(target, port), 0);
             let mac = MacAddr([6; 6]);
-            let mut syn = ProbeTemplate::tcp_syn(source, link);
-            let mut udp = ProbeTemplate::udp(source, link, &data);
-            let mut echo = ProbeTemplate::echo(source, link);
+            let options = OPTIONS[options];
+            let vlan = vlan.then(|| VlanId::new(77).unwrap());
+            let style = ProbeStyle { tcp_options: options, ttl, vlan };
+            let mut syn = ProbeTemplate::tcp_syn(source, link, options).styled(&style);
+            let mut udp = ProbeTemplate::udp(source, link, &data).styled(&style);
+            let mut echo = ProbeTemplate::echo(source, link).styled(&style);
             // Twice: a patched template must serve again.
             for _ in 0..2 {
                 let frame = syn.patch(target, Some(mac), (source_port, port), cookie, |_| {});
                 let packet = assert_sound(frame, ethernet);
+                let tag = packet.vlan_ids().iter().map(|id| id.value()).collect::<Vec<_>>();
+                prop_assert_eq!(tag, if ethernet && vlan.is_some() { vec![77] } else { vec![] });
+                let hops = match packet.net.as_ref().unwrap() {
+                    NetSlice::Ipv4(ip) => ip.header().ttl(),
+                    NetSlice::Ipv6(ip) => ip.header().hop_limit(),
+                    NetSlice::Arp(_) => 0,
+                };
+                prop_assert_eq!(hops, ttl);
                 let Some(TransportSlice::Tcp(tcp)) = packet.transport else { panic!() };
                 prop_assert!(tcp.syn() && !tcp.ack());
                 prop_assert_eq!(tcp.sequence_number(), cookie.sequence());

@@ -10,6 +10,7 @@ use pnet::packet::ip::IpNextHeaderProtocols;
 use pnet::packet::ipv6::MutableIpv6Packet;
 use pnet::util::MacAddr as PnetMac;
 use portolan_core::MacAddr;
+use portolan_core::wire::VlanId;
 
 const ETHERNET_LEN: usize = 14;
 /// Octets of an ARP frame.
@@ -84,6 +85,12 @@ pub fn neighbor_solicitation(
         field.copy_from_slice(&checksum.to_be_bytes());
     }
     frame
+}
+
+/// `frame` with the tag of `vlan` behind its hardware addresses.
+pub fn tagged(frame: &[u8], vlan: VlanId) -> Vec<u8> {
+    let (addresses, rest) = frame.split_at_checked(12).unwrap_or((frame, &[]));
+    [addresses, &vlan.tag(), rest].concat()
 }
 
 /// Who says in `frame` that it has which hardware address.
@@ -187,6 +194,15 @@ mod tests {
             panic!("not ICMPv6")
         };
         assert!(icmp.is_checksum_valid(source.octets(), ip.header().destination()));
+    }
+
+    #[test]
+    fn a_tag_stands_behind_the_hardware_addresses() {
+        let arp = arp_request(OURS, Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 9));
+        let frame = tagged(&arp, VlanId::new(77).unwrap());
+        let sliced = SlicedPacket::from_ethernet(&frame).unwrap();
+        assert_eq!(sliced.vlan_ids().iter().map(|id| id.value()).collect::<Vec<_>>(), [77]);
+        assert!(matches!(sliced.net, Some(etherparse::NetSlice::Arp(_))));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use netlink_packet_route::neighbour::{
 use portolan_core::MacAddr;
 use portolan_core::link::{Encapsulation, FrameBatch};
 use portolan_core::target::{AddrRange, AddrSet};
+use portolan_core::wire::VlanId;
 
 use crate::filter::Filter;
 use crate::link::{
@@ -35,11 +36,13 @@ pub struct SweepOptions {
     pub retries: u32,
     /// How long after the last request of a round an answer may come.
     pub timeout: Duration,
+    /// The virtual network that the requests are tagged for.
+    pub vlan: Option<VlanId>,
 }
 
 impl Default for SweepOptions {
     fn default() -> Self {
-        Self { rate_pps: 10_000, retries: 2, timeout: Duration::from_millis(300) }
+        Self { rate_pps: 10_000, retries: 2, timeout: Duration::from_millis(300), vlan: None }
     }
 }
 
@@ -82,7 +85,10 @@ pub fn resolve(
     addr: IpAddr,
     options: SweepOptions,
 ) -> Result<Option<MacAddr>, NeighborError> {
-    if let Some(mac) = known(interface.index)?.get(&addr) {
+    // What the kernel knows, it knows of the link's untagged network.
+    if options.vlan.is_none()
+        && let Some(mac) = known(interface.index)?.get(&addr)
+    {
         return Ok(Some(*mac));
     }
     let target = [AddrRange::single(addr)].into_iter().collect();
@@ -141,7 +147,7 @@ pub fn sweep_over(
     let mut sweep = Sweep { tx, rx, targets, found: HashMap::new(), batch: FrameBatch::new() };
     let complete = |found: &HashMap<_, _>| u64::try_from(found.len()) == Ok(count);
     for _ in 0..=options.retries {
-        sweep.round(asker, options.rate_pps, stop)?;
+        sweep.round(asker, options, stop)?;
         let deadline = Instant::now() + options.timeout;
         while !complete(&sweep.found) && !stop.load(Ordering::Relaxed) {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -171,8 +177,13 @@ struct Sweep<'a> {
 
 impl Sweep<'_> {
     /// One request to every address that has not answered, paced.
-    fn round(&mut self, asker: Asker, rate_pps: u32, stop: &AtomicBool) -> Result<(), LinkError> {
-        let interval = Duration::from_secs(1) / rate_pps.max(1);
+    fn round(
+        &mut self,
+        asker: Asker,
+        options: SweepOptions,
+        stop: &AtomicBool,
+    ) -> Result<(), LinkError> {
+        let interval = Duration::from_secs(1) / options.rate_pps.max(1);
         let mut due = Instant::now();
         let targets = self.targets;
         let ranges = targets.ranges().iter();
@@ -185,10 +196,11 @@ impl Sweep<'_> {
             }
             match (asker.source, addr) {
                 (IpAddr::V4(source), IpAddr::V4(target)) => {
-                    self.batch.push(&frame::arp_request(asker.mac, source, target));
+                    self.push(&frame::arp_request(asker.mac, source, target), options.vlan);
                 }
                 (IpAddr::V6(source), IpAddr::V6(target)) => {
-                    self.batch.push(&frame::neighbor_solicitation(asker.mac, source, target));
+                    let question = frame::neighbor_solicitation(asker.mac, source, target);
+                    self.push(&question, options.vlan);
                 }
                 _ => continue,
             }
@@ -205,6 +217,13 @@ impl Sweep<'_> {
             }
         }
         self.flush()
+    }
+
+    fn push(&mut self, question: &[u8], vlan: Option<VlanId>) {
+        match vlan {
+            None => self.batch.push(question),
+            Some(vlan) => self.batch.push(&frame::tagged(question, vlan)),
+        };
     }
 
     fn flush(&mut self) -> Result<(), LinkError> {
