@@ -3,6 +3,8 @@
 
 #![forbid(unsafe_code)]
 
+/// Every scanner on the same works.
+mod compare;
 /// Packets a second.
 mod pps;
 /// Figures for people and for programs.
@@ -14,7 +16,7 @@ mod wire;
 
 use clap::{Parser, Subcommand};
 
-/// Measures Portolan beside masscan and zmap.
+/// Measures Portolan beside its peers.
 #[derive(Debug, Parser)]
 #[command(name = "portolan-bench", version)]
 struct Cli {
@@ -26,10 +28,17 @@ struct Cli {
 enum Command {
     /// Packets a second over a veth pair between two namespaces, as counted by the far end.
     Pps(pps::Options),
+    /// Time, recall, precision and cost of every scanner on the same works.
+    Compare(compare::Options),
+    /// One measured run of a program: what `compare` starts.
+    #[command(hide = true)]
+    Child(compare::child::Options),
 }
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Pps(options) => pps::run(&options),
+        Command::Compare(options) => compare::run(&options),
+        Command::Child(options) => compare::child::run(&options),
     }
 }

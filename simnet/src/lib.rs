@@ -10,5 +10,7 @@
 pub mod lab;
 /// A network in virtual time.
 pub mod network;
+/// A child process that is bounded in time, and what it used.
+pub mod process;
 #[expect(unsafe_code, reason = "system calls; each block says why it is sound")]
 mod sys;

@@ -4,8 +4,8 @@ use std::ffi::CString;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -46,6 +46,48 @@ pub(crate) fn in_new_network(command: &mut Command) {
     unsafe { command.pre_exec(enter) };
 }
 
+/// Waits at most `timeout` for the child `pid` to end, and takes its remains: the status and what
+/// it and its own children used. `None` when it runs on.
+///
+/// Whoever waits for it after that waits for nobody.
+pub(crate) fn wait_with_usage(
+    pid: u32,
+    timeout: Duration,
+) -> io::Result<Option<(ExitStatus, Usage)>> {
+    let pid = libc::pid_t::try_from(pid).map_err(io::Error::other)?;
+    // SAFETY: takes integers only.
+    let returned = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    let fd = libc::c_int::try_from(returned).map_err(io::Error::other)?;
+    check(fd)?;
+    // SAFETY: the descriptor is new and nobody else's.
+    let handle = unsafe { OwnedFd::from_raw_fd(fd) };
+    if !readable(&handle, timeout) {
+        return Ok(None);
+    }
+    let mut status = 0;
+    // SAFETY: a `rusage` is integers alone; zeros are a value of it.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: both are writable and live across the call.
+    check(unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) })?;
+    let span = |time: libc::timeval| {
+        let seconds = Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0));
+        seconds + Duration::from_micros(u64::try_from(time.tv_usec).unwrap_or(0))
+    };
+    let usage = Usage {
+        cpu: span(usage.ru_utime) + span(usage.ru_stime),
+        memory_max: u64::try_from(usage.ru_maxrss).unwrap_or(0).saturating_mul(1_024),
+    };
+    Ok(Some((ExitStatus::from_raw(status), usage)))
+}
+
+/// What a process used.
+pub(crate) struct Usage {
+    /// Of the user and of the kernel on its behalf.
+    pub(crate) cpu: Duration,
+    /// Resident at most, octets.
+    pub(crate) memory_max: u64,
+}
+
 /// Moves the calling thread into a new network namespace.
 pub(crate) fn unshare_network() -> io::Result<()> {
     // SAFETY: takes an integer, affects the calling thread's namespace only.
@@ -60,6 +102,19 @@ pub(crate) fn enter_network(namespace: &File) -> io::Result<()> {
 
 /// Lets `interface` compute checksums in software, before its frames are seen by anyone.
 pub(crate) fn disable_checksum_offload(interface: &str) -> io::Result<()> {
+    const ETHTOOL_STXCSUM: u32 = 0x17;
+    ethtool(interface, ETHTOOL_STXCSUM, 0)
+}
+
+/// Lets a virtual `interface` take frames in as hardware does, by polling: only then may frames
+/// come to it from an XDP program.
+pub(crate) fn enable_polling(interface: &str) -> io::Result<()> {
+    const ETHTOOL_SGRO: u32 = 0x2c;
+    ethtool(interface, ETHTOOL_SGRO, 1)
+}
+
+/// Asks the driver of `interface` to set one value.
+fn ethtool(interface: &str, command: u32, data: u32) -> io::Result<()> {
     #[repr(C)]
     struct EthtoolValue {
         command: u32,
@@ -72,8 +127,7 @@ pub(crate) fn disable_checksum_offload(interface: &str) -> io::Result<()> {
         rest: [u8; 16],
     }
     const SIOCETHTOOL: libc::Ioctl = 0x8946;
-    const ETHTOOL_STXCSUM: u32 = 0x17;
-    let mut value = EthtoolValue { command: ETHTOOL_STXCSUM, data: 0 };
+    let mut value = EthtoolValue { command, data };
     let mut request = Request { name: [0; libc::IFNAMSIZ], value: &raw mut value, rest: [0; 16] };
     for (to, from) in request.name.iter_mut().zip(interface.bytes().take(libc::IFNAMSIZ - 1)) {
         *to = from;
@@ -230,14 +284,7 @@ impl Tap {
 
     /// Waits until a frame is there, at most `timeout`.
     pub(crate) fn wait(&self, timeout: Duration) {
-        let mut entry =
-            libc::pollfd { fd: self.socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        let limit = libc::timespec {
-            tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(1),
-            tv_nsec: libc::c_long::from(timeout.subsec_nanos()),
-        };
-        // SAFETY: `entry` and `limit` live across the call; a null mask leaves the mask alone.
-        unsafe { libc::ppoll(&raw mut entry, 1, &raw const limit, std::ptr::null()) };
+        readable(&self.socket, timeout);
     }
 
     /// Frames lost for want of a slot since this was last asked.
@@ -284,6 +331,17 @@ impl Outlet {
         let sent = unsafe { libc::send(fd, data, frame.len(), 0) };
         if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
+}
+
+/// Waits at most `timeout` for something to read.
+fn readable(fd: &OwnedFd, timeout: Duration) -> bool {
+    let mut entry = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    let limit = libc::timespec {
+        tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(1),
+        tv_nsec: libc::c_long::from(timeout.subsec_nanos()),
+    };
+    // SAFETY: `entry` and `limit` live across the call; a null mask leaves the mask alone.
+    unsafe { libc::ppoll(&raw mut entry, 1, &raw const limit, std::ptr::null()) > 0 }
 }
 
 /// A packet socket that is bound to nothing yet.

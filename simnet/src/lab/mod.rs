@@ -14,7 +14,7 @@
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::MetadataExt as _;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ipnetwork::IpNetwork;
@@ -38,6 +38,8 @@ mod service;
 mod tun;
 /// What becomes of frames before any stack sees them.
 mod verdict;
+/// An interface's frames, in and out.
+mod wire;
 
 pub use capture::{Capture, Captured};
 pub use namespace::{Namespace, sysctl};
@@ -46,6 +48,7 @@ pub use responder::Responder;
 pub use service::{UdpEcho, listen_tcp};
 pub use tun::Tun;
 pub use verdict::Verdict;
+pub use wire::Wire;
 
 use netlink::{Rtnl, VethEnd};
 use relay::Relay;
@@ -177,6 +180,25 @@ pub fn spawn_as_root(command: &mut Command) -> io::Result<std::process::Output> 
     command.output()
 }
 
+/// Makes `command` start where a lab can be built: in a network namespace of its own, with all
+/// privileges of real root where the caller has them (BPF needs those), else as root of a user
+/// namespace. It dies with the calling thread.
+///
+/// # Errors
+/// When `/proc` is not there.
+pub fn lead_into_lab(command: &mut Command) -> io::Result<()> {
+    let own = std::fs::metadata("/proc/self")?;
+    let mut probe = Command::new("/proc/self/exe");
+    probe.arg("--help").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    sys::in_new_network(&mut probe);
+    if own.uid() == 0 && probe.status().is_ok() {
+        sys::in_new_network(command);
+    } else {
+        sys::in_new_namespaces(command, own.uid(), own.gid());
+    }
+    Ok(())
+}
+
 /// Whether this kernel lets us make a lab.
 pub fn lab_available() -> bool {
     spawn_in_namespaces(Command::new("/proc/self/exe").arg("--help")).is_ok()
@@ -188,9 +210,27 @@ pub struct LabBuilder {
     relay: Option<RelayOptions>,
     silent: Vec<IpNetwork>,
     rejected: Vec<IpNetwork>,
+    bare: bool,
+    polled: bool,
 }
 
 impl LabBuilder {
+    /// The far side's kernel answers for its own address on the link and for nothing beyond: the
+    /// test answers for the rest, through a [`Wire`] or an XDP program.
+    #[must_use]
+    pub const fn bare(mut self) -> Self {
+        self.bare = true;
+        self
+    }
+
+    /// Both ends of the cable take frames in by polling, as hardware does: XDP programs may then
+    /// send through it.
+    #[must_use]
+    pub const fn polled(mut self) -> Self {
+        self.polled = true;
+        self
+    }
+
     /// The cable passes through a relay that loses and delays.
     #[must_use]
     pub const fn relay(mut self, options: RelayOptions) -> Self {
@@ -236,6 +276,10 @@ impl LabBuilder {
         if relay.is_some() {
             sys::disable_checksum_offload(NEAR_INTERFACE)?;
             far.run(|| sys::disable_checksum_offload(FAR_INTERFACE))?;
+        }
+        if self.polled {
+            sys::enable_polling(NEAR_INTERFACE)?;
+            far.run(|| sys::enable_polling(FAR_INTERFACE))?;
         }
         far.run(|| Rtnl::open()?.up(FAR_INTERFACE))?;
         Rtnl::open()?.up(NEAR_INTERFACE)?;
@@ -348,7 +392,9 @@ fn far_side(plan: &LabBuilder) -> io::Result<()> {
     let rtnl = Rtnl::open()?;
     rtnl.add_address(FAR_INTERFACE, net(FAR_V4.into(), 16)?)?;
     rtnl.add_address(FAR_INTERFACE, net(FAR_V6.into(), 64)?)?;
-    for text in ["10.78.0.0/15", "10.77.128.0/17", "fd00:78::/64"] {
+    let beyond: &[&str] =
+        if plan.bare { &[] } else { &["10.78.0.0/15", "10.77.128.0/17", "fd00:78::/64"] };
+    for text in beyond {
         let any = text.parse().map_err(io::Error::other)?;
         rtnl.add_route(any, RouteType::Local, Some("lo"), None)?;
     }
