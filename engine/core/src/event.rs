@@ -16,6 +16,9 @@ pub enum ScanEvent {
     Progress(Progress),
     /// Something its reader should know and that is not an error.
     Warning(String),
+    /// Everything told before this is about to be taken for known: whoever writes it down puts it
+    /// where it survives this process before the call returns, or cancels the scan.
+    Settle,
 }
 
 /// How far a scan is.
@@ -35,6 +38,8 @@ pub struct Progress {
     pub replies: u64,
     /// Open endpoints found.
     pub open: u64,
+    /// Answers that this host's kernel dropped because they were not read in time.
+    pub kernel_drops: u64,
     /// Since the scan began.
     pub elapsed: Duration,
 }

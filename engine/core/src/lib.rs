@@ -24,6 +24,8 @@ pub mod link;
 pub mod observation;
 /// How fast to send.
 pub mod pacer;
+/// How long to wait for answers.
+pub mod pause;
 /// The order of a scan.
 pub mod permutation;
 /// A scan, checked and ready.

@@ -35,6 +35,7 @@ pub struct Transmitter {
     shard: Shard,
     cursor: Cursor,
     pass: u8,
+    skips_answered: bool,
     pacer: Pacer,
     templates: Vec<HopTemplates>,
     asked: u64,
@@ -45,7 +46,8 @@ impl Transmitter {
     /// The half that sends what of `shard` of `plan` leaves by link `link`, at `rate`, beginning
     /// with pass 0.
     ///
-    /// `answered` is read in passes after the first only.
+    /// `answered` is read in passes after the first only, unless
+    /// [`skip_answered`](Self::skip_answered) says otherwise.
     pub fn new(
         plan: Arc<ScanPlan>,
         link: usize,
@@ -67,6 +69,7 @@ impl Transmitter {
             shard,
             cursor,
             pass: 0,
+            skips_answered: false,
             pacer,
             templates,
             asked: 0,
@@ -79,6 +82,11 @@ impl Transmitter {
         self.pass = pass;
         self.cursor = Cursor::new(self.shard, self.plan.len()).skip(taken);
         self.timeline.begin_pass(pass);
+    }
+
+    /// In pass 0 too, skips what has answered: in a scan that is resumed, some have.
+    pub const fn skip_answered(&mut self) {
+        self.skips_answered = true;
     }
 
     /// Positions of this pass done with: what a checkpoint keeps.
@@ -135,7 +143,8 @@ impl Transmitter {
 
     fn push_probe(&mut self, position: u64, batch: &mut FrameBatch) -> bool {
         let index = self.plan.permutation().element(position);
-        if self.pass > 0 && self.answered.as_ref().is_some_and(|a| a.contains(index)) {
+        let look = self.pass > 0 || self.skips_answered;
+        if look && self.answered.as_ref().is_some_and(|a| a.contains(index)) {
             return false;
         }
         let Some(aim) = self.plan.aim(index) else { return false };

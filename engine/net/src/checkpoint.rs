@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use portolan_core::UnixTime;
 use portolan_core::permutation::Shard;
 use portolan_core::target::spec::PortSpec;
 use portolan_core::target::{Block, TargetSet, TargetSpec};
@@ -19,9 +20,12 @@ pub const ANSWERS_KEPT_MAX: u64 = 1 << 26;
 
 /// Where a scan stood when it was set aside, and what it is.
 ///
-/// Everything before the position has been asked in this pass and nothing after it; an endpoint
-/// whose answer is not kept (in scans of more than [`ANSWERS_KEPT_MAX`] endpoints) is asked again
-/// in later passes, within the same number of probes, and reported again.
+/// Everything before the position has been asked in this pass and had its time to answer. After an
+/// interruption nothing behind it has been asked; after a kill some of it has, in the last seconds
+/// of which no checkpoint tells, and is asked again.
+/// An endpoint whose answer is not kept (in scans of more than [`ANSWERS_KEPT_MAX`] endpoints) is
+/// asked again in later passes, and reported again unless [`Scan::know`](crate::Scan::know) is
+/// told of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
     /// What is scanned, exclusions already taken out.
@@ -30,6 +34,8 @@ pub struct Checkpoint {
     pub kinds: ScanKinds,
     /// The order.
     pub seed: u64,
+    /// When the scan began; results from before belong to another.
+    pub begun: UnixTime,
     /// Which part.
     pub shard: Shard,
     /// Retries of the whole scan.
@@ -75,6 +81,8 @@ struct CheckpointDto {
     targets: Vec<BlockDto>,
     kinds: Vec<String>,
     seed: u64,
+    #[serde(default)]
+    begun_ms: i64,
     shard: (u32, u32),
     retries: u8,
     rate_pps: u32,
@@ -111,6 +119,7 @@ impl fmt::Display for Checkpoint {
                 .map(|(kind, _)| (*kind).to_owned())
                 .collect(),
             seed: self.seed,
+            begun_ms: self.begun.as_millis(),
             shard: (self.shard.index, self.shard.count),
             retries: self.retries,
             rate_pps: self.rate_pps,
@@ -150,6 +159,7 @@ impl FromStr for Checkpoint {
                 discover: has("discover"),
             },
             seed: dto.seed,
+            begun: UnixTime::from_millis(dto.begun_ms),
             shard: Shard { index: dto.shard.0, count: dto.shard.1 },
             retries: dto.retries,
             rate_pps: dto.rate_pps,
@@ -198,6 +208,7 @@ mod tests {
             targets: TargetSet::single(block),
             kinds: ScanKinds { syn: true, ..ScanKinds::default() },
             seed: u64::MAX,
+            begun: UnixTime::from_millis(1_700_000_000_123),
             shard: Shard { index: 1, count: 4 },
             retries: 3,
             rate_pps: 50_000,

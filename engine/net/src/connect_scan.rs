@@ -1,6 +1,7 @@
 //! A scan through the kernel's `connect`, with the same events and outcome as a raw one.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portolan_core::answered::Answered;
@@ -10,6 +11,7 @@ use portolan_core::{Endpoint, PortState, Progress, Reason, ScanEvent, Transport}
 
 use crate::checkpoint::{ANSWERS_KEPT_MAX, Checkpoint};
 use crate::connect::{ConnectOptions, connect_scan};
+use crate::keeper::Keeper;
 use crate::options::Cancel;
 use crate::outcome::ScanOutcome;
 use crate::scan::{Scan, ScanError};
@@ -46,6 +48,8 @@ pub(crate) fn run(
     };
     let settled = Settled::new(scan)?;
     let endpoints = scan.endpoints().filter(|endpoint| !settled.contains(endpoint));
+    let path = options.checkpoint.clone();
+    let mut keeper = path.map(|path| Keeper::start(path, &settled.checkpoint(scan.checkpoint(1))));
     let mut up = HashSet::new();
     let mut report = |observation: portolan_core::Observation| {
         settled.insert(&observation.endpoint);
@@ -63,6 +67,13 @@ pub(crate) fn run(
         if told.elapsed() >= PROGRESS_EVERY {
             told = Instant::now();
             on_event(ScanEvent::Progress(progress));
+            if let Some(keeper) = keeper.as_mut().filter(|keeper| keeper.wants_one()) {
+                let checkpoint = settled.checkpoint(scan.checkpoint(1));
+                on_event(ScanEvent::Settle);
+                if !cancel.is_cancelled() {
+                    keeper.write(&checkpoint);
+                }
+            }
         }
     };
     let scanned = connect_scan(endpoints, &how, cancel.flag(), &mut report);
@@ -85,18 +96,15 @@ pub(crate) fn run(
 /// What is known already: connections end in any order, so a position would not say.
 struct Settled {
     plan: ScanPlan,
-    bits: Option<Answered>,
+    bits: Option<Arc<Answered>>,
 }
 
 impl Settled {
     /// What the scan that is resumed knew.
     fn new(scan: &Scan) -> Result<Self, ScanError> {
         let plan = scan.paper_plan()?;
-        let bits = Answered::new(plan.len()).filter(|bits| bits.len() <= ANSWERS_KEPT_MAX);
-        if let (Some(bits), Some(resumed)) = (&bits, &scan.options().resume) {
-            bits.fill(&resumed.answered);
-        }
-        Ok(Self { plan, bits })
+        let bits = scan.known().cloned().or_else(|| Answered::new(plan.len()).map(Arc::new));
+        Ok(Self { plan, bits: bits.filter(|bits| bits.len() <= ANSWERS_KEPT_MAX) })
     }
 
     fn index(&self, endpoint: &Endpoint) -> Option<u64> {
@@ -117,7 +125,7 @@ impl Settled {
     }
 
     fn checkpoint(&self, start: Checkpoint) -> Checkpoint {
-        let answered = self.bits.as_ref().map_or_else(Vec::new, Answered::to_octets);
+        let answered = self.bits.as_ref().map_or_else(Vec::new, |bits| bits.to_octets());
         Checkpoint { pass: 0, taken: vec![0], answered, ..start }
     }
 }

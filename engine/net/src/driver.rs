@@ -3,72 +3,42 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver as Inbox, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use portolan_core::answered::Answered;
 use portolan_core::link::FrameBatch;
+use portolan_core::pause::Pause;
 use portolan_core::plan::ScanPlan;
-use portolan_core::receive::{ReceiveCounts, Receiver};
+use portolan_core::receive::ReceiveCounts;
 use portolan_core::transmit::{Step, Transmitter};
 use portolan_core::{Progress, ScanEvent};
 
+use crate::board::{BATCHES_WAITING_MAX, Board, Message, StopThreads};
 use crate::checkpoint::{ANSWERS_KEPT_MAX, Checkpoint};
 use crate::clock::ScanClock;
-use crate::link::{LinkError, RxLink, TxLink};
+use crate::keeper::Keeper;
+use crate::link::{LinkError, TxLink};
+use crate::listen::{Heard, Listener};
 use crate::options::Cancel;
 
-/// Events between receivers and coordinator; a full queue makes the receivers wait, and what the
-/// kernel drops meanwhile is counted.
-const EVENTS_LEN_MAX: usize = 65_536;
 /// How often the coordinator looks up when no event comes.
 const TICK: Duration = Duration::from_millis(20);
 /// How often progress is told.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
-/// How often a checkpoint is written.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
 /// The shortest time that is slept rather than spun.
 const SLEEP_MIN: Duration = Duration::from_micros(50);
 /// The longest sleep or wait before the cancel flag is looked at again.
 const NAP_MAX: Duration = Duration::from_millis(50);
-/// Pauses before a further pass and at the end: multiples of the longest round trip seen, within
-/// bounds; the last value where no answer was seen at all.
-const PASS_PAUSE: Pause = Pause { factor: 2, min: ms(100), max: ms(3_000), unknown: ms(500) };
-const COOLDOWN: Pause = Pause { factor: 4, min: ms(250), max: ms(10_000), unknown: ms(1_000) };
-
-const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
-
-struct Pause {
-    factor: u32,
-    min: Duration,
-    max: Duration,
-    unknown: Duration,
-}
-
-impl Pause {
-    fn after(&self, rtt_max: Duration) -> Duration {
-        if rtt_max.is_zero() {
-            self.unknown
-        } else {
-            rtt_max.saturating_mul(self.factor).clamp(self.min, self.max)
-        }
-    }
-}
+/// How long answers on their way are waited for where a scan is interrupted.
+const INTERRUPTED_WAIT: Duration = Duration::from_millis(100);
 
 /// One sending thread: its half of the engine and its socket.
 pub(crate) struct Sender {
     pub(crate) half: Transmitter,
     pub(crate) tx: Box<dyn TxLink>,
-}
-
-/// One receiving thread.
-pub(crate) struct Listener {
-    pub(crate) half: Receiver,
-    pub(crate) rx: Box<dyn RxLink>,
 }
 
 /// A scan that is ready to run.
@@ -102,36 +72,6 @@ pub(crate) struct Outcome {
     pub(crate) checkpoint: Checkpoint,
 }
 
-/// Figures that threads publish and the coordinator reads.
-#[derive(Default)]
-struct Board {
-    /// By sender: positions of this pass whose probes the kernel has taken.
-    taken: Vec<AtomicU64>,
-    sent: AtomicU64,
-    back_pressure: AtomicU64,
-    replies: AtomicU64,
-    open: AtomicU64,
-    first_answers: AtomicU64,
-    rtt_max_nanos: AtomicU64,
-    stop_listening: AtomicBool,
-    failed: AtomicBool,
-}
-
-/// Tells all threads to end when it is dropped.
-struct StopThreads<'a>(&'a Board);
-
-impl Drop for StopThreads<'_> {
-    fn drop(&mut self) {
-        self.0.failed.store(true, Ordering::Relaxed);
-        self.0.stop_listening.store(true, Ordering::Relaxed);
-    }
-}
-
-enum Message {
-    Event(ScanEvent),
-    SenderDone,
-}
-
 impl Driver {
     /// Runs all passes and the cooldown; `on_event` is called on this thread.
     ///
@@ -143,12 +83,8 @@ impl Driver {
         on_event: &mut dyn FnMut(ScanEvent),
     ) -> Result<Outcome, LinkError> {
         let before = self.answered.as_ref().map_or(0, |answered| answered.count());
-        let board = Board {
-            taken: self.senders.iter().map(|_| AtomicU64::new(0)).collect(),
-            first_answers: AtomicU64::new(before),
-            ..Board::default()
-        };
-        let (outbox, inbox) = sync_channel(EVENTS_LEN_MAX);
+        let board = Board::new(self.senders.len(), before);
+        let (outbox, inbox) = sync_channel(BATCHES_WAITING_MAX);
         let senders = std::mem::take(&mut self.senders);
         let listeners = std::mem::take(&mut self.listeners);
         thread::scope(|scope| {
@@ -159,10 +95,10 @@ impl Driver {
                 .into_iter()
                 .map(|listener| {
                     let (board, outbox, clock) = (&board, outbox.clone(), self.clock);
-                    scope.spawn(move || listen(listener, board, &outbox, clock))
+                    scope.spawn(move || listener.listen(board, &outbox, clock))
                 })
                 .collect();
-            let mut run = Run { driver: &mut self, board: &board, cancel, inbox: &inbox, on_event };
+            let mut run = Run::new(&mut self, &board, cancel, &inbox, on_event, listening.len());
             let passes = run.passes(senders, &outbox);
             board.stop_listening.store(true, Ordering::Relaxed);
             run.drain_until(|| listening.iter().all(thread::ScopedJoinHandle::is_finished));
@@ -171,8 +107,8 @@ impl Driver {
             let mut broken = None;
             for handle in listening {
                 match handle.join() {
-                    Ok(Ok((half, dropped))) => {
-                        counts.push(half);
+                    Ok(Ok(Heard { counts: heard, dropped })) => {
+                        counts.push(heard);
                         kernel_drops += dropped;
                     }
                     Ok(Err(error)) => broken = Some(error),
@@ -180,9 +116,8 @@ impl Driver {
                 }
             }
             run.drain_until(|| true);
-            // Once more: answers came in after the last probe.
-            run.note_answers();
-            run.write_checkpoint();
+            // Answers came in after the last probe.
+            run.driver.checkpoint.answered = answers(run.driver.answered.as_deref());
             let Passed { asked, refused, complete } = passes?;
             if let Some(error) = broken {
                 return Err(error);
@@ -215,9 +150,53 @@ struct Run<'a> {
     cancel: &'a Cancel,
     inbox: &'a Inbox<Message>,
     on_event: &'a mut dyn FnMut(ScanEvent),
+    /// Senders that are not through with the pass.
+    sending: usize,
+    told: Instant,
+    keeper: Option<Keeper>,
+    listeners: usize,
+    warned_of_drops: bool,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(
+        driver: &'a mut Driver,
+        board: &'a Board,
+        cancel: &'a Cancel,
+        inbox: &'a Inbox<Message>,
+        on_event: &'a mut dyn FnMut(ScanEvent),
+        listeners: usize,
+    ) -> Self {
+        let path = driver.checkpoint_path.take();
+        let keeper = path.map(|path| Keeper::start(path, &driver.checkpoint));
+        Self {
+            driver,
+            board,
+            cancel,
+            inbox,
+            on_event,
+            sending: 0,
+            told: Instant::now(),
+            keeper,
+            listeners,
+            warned_of_drops: false,
+        }
+    }
+
+    /// Takes a message; `false` when none came within `patience`.
+    fn take(&mut self, patience: Duration) -> bool {
+        match self.inbox.recv_timeout(patience) {
+            Ok(Message::Events(mut events)) => {
+                events.drain(..).for_each(&mut *self.on_event);
+                self.board.give_back(events);
+            }
+            Ok(Message::SenderDone) => self.sending = self.sending.saturating_sub(1),
+            Ok(Message::Marked) => self.marked(),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return false,
+        }
+        true
+    }
+
     /// All passes.
     fn passes(
         &mut self,
@@ -225,10 +204,11 @@ impl Run<'_> {
         outbox: &SyncSender<Message>,
     ) -> Result<Passed, LinkError> {
         let passes = self.driver.plan.config().passes;
+        let earlier = self.asked_earlier();
         let mut complete = true;
         for pass in self.driver.checkpoint.pass..passes {
             self.begin(pass, &mut senders);
-            thread::scope(|scope| {
+            let sent = thread::scope(|scope| {
                 let (board, cancel, clock) = (self.board, self.cancel, self.driver.clock);
                 let sending: Vec<_> = senders
                     .iter_mut()
@@ -244,25 +224,28 @@ impl Run<'_> {
                         })
                     })
                     .collect();
-                self.attend(pass, sending.len());
+                self.sending = sending.len();
+                self.attend(pass);
                 sending.into_iter().try_for_each(|handle| {
                     handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
                 })
-            })?;
-            self.note_position(pass);
+            });
+            self.driver.checkpoint.pass = pass;
+            self.driver.checkpoint.taken = self.board.positions();
+            sent?;
             let stopped = self.cancel.is_cancelled();
             complete = !stopped || self.all_answered();
             let last = pass + 1 == passes;
-            self.write_checkpoint();
             if stopped || self.all_answered() {
-                self.wait(if stopped { PASS_PAUSE.min } else { Duration::ZERO });
+                self.wait(pass, |_| if stopped { INTERRUPTED_WAIT } else { Duration::ZERO });
                 break;
             }
-            let pause = self.pause(if last { &COOLDOWN } else { &PASS_PAUSE }, last);
-            self.wait(pause);
+            let pause = if last { Pause::COOLDOWN } else { Pause::BETWEEN_PASSES };
+            let fixed = self.driver.cooldown.filter(|_| last);
+            self.wait(pass, |rtt_max| fixed.unwrap_or_else(|| pause.after(rtt_max)));
         }
         Ok(Passed {
-            asked: senders.iter().map(|s| s.half.asked()).sum(),
+            asked: earlier + senders.iter().map(|s| s.half.asked()).sum::<u64>(),
             refused: senders.iter().map(|s| s.tx.refused()).sum(),
             complete,
         })
@@ -271,9 +254,11 @@ impl Run<'_> {
     /// Starts a pass: at its beginning, or where the checkpoint stands.
     fn begin(&self, pass: u8, senders: &mut [Sender]) {
         let resumed = &self.driver.checkpoint;
+        // Of other links than then, the positions say nothing; what has answered is skipped.
+        let same_links = resumed.taken.len() == senders.len();
         for (index, sender) in senders.iter_mut().enumerate() {
             let position = resumed.taken.get(index).copied().unwrap_or(0);
-            let position = if pass == resumed.pass { position } else { 0 };
+            let position = if same_links && pass == resumed.pass { position } else { 0 };
             sender.half.begin_pass(pass, position);
             if let Some(taken) = self.board.taken.get(index) {
                 taken.store(position, Ordering::Relaxed);
@@ -281,27 +266,70 @@ impl Run<'_> {
         }
     }
 
-    /// Passes events on and tells progress until `senders` threads have said that they are done.
-    fn attend(&mut self, pass: u8, senders: usize) {
-        let mut running = senders;
-        let mut told = Instant::now();
-        let mut written = Instant::now();
-        while running > 0 {
-            match self.inbox.recv_timeout(TICK) {
-                Ok(Message::Event(event)) => (self.on_event)(event),
-                Ok(Message::SenderDone) => running -= 1,
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+    /// About how many endpoints were asked before the scan was resumed.
+    fn asked_earlier(&self) -> u64 {
+        let resumed = &self.driver.checkpoint;
+        let positions = self.driver.positions;
+        let done = if resumed.pass > 0 { positions } else { resumed.taken.iter().sum() };
+        let share = u128::from(done.min(positions)) * u128::from(self.driver.reachable);
+        u64::try_from(share / u128::from(positions.max(1))).unwrap_or(u64::MAX)
+    }
+
+    /// Passes events on and tells progress until every sender has said that it is done.
+    fn attend(&mut self, pass: u8) {
+        while self.sending > 0 {
+            self.take(TICK);
+            self.look_after(pass);
+        }
+    }
+
+    /// What is due every now and then.
+    fn look_after(&mut self, pass: u8) {
+        if self.told.elapsed() >= PROGRESS_EVERY {
+            self.told = Instant::now();
+            self.tell_progress(pass);
+            let taken = self.board.positions();
+            if let Some(keeper) = self.keeper.as_mut() {
+                keeper.note(pass, taken);
             }
-            if told.elapsed() >= PROGRESS_EVERY {
-                told = Instant::now();
-                self.tell_progress(pass);
+            self.warn_of_drops();
+        }
+        self.prepare_checkpoint();
+    }
+
+    /// Begins a checkpoint if one is due.
+    fn prepare_checkpoint(&mut self) {
+        let rtt_max = self.board.rtt_max();
+        let lag = self.driver.cooldown.unwrap_or_else(|| Pause::COOLDOWN.after(rtt_max));
+        let Some(keeper) = self.keeper.as_mut() else { return };
+        let Some((pass, taken)) = keeper.due(lag) else { return };
+        let answered = answers(self.driver.answered.as_deref());
+        let checkpoint = Checkpoint { pass, taken, answered, ..self.driver.checkpoint.clone() };
+        keeper.prepare(checkpoint, self.listeners);
+        self.board.ask_for_marks();
+    }
+
+    /// A listener has told what the checkpoint takes for known; after the last one it is written.
+    fn marked(&mut self) {
+        let Some(keeper) = self.keeper.as_mut() else { return };
+        if let Some(checkpoint) = keeper.marked() {
+            (self.on_event)(ScanEvent::Settle);
+            // Whoever could not settle what it was told has cancelled the scan.
+            if !self.cancel.is_cancelled() {
+                keeper.write(&checkpoint);
             }
-            if written.elapsed() >= CHECKPOINT_EVERY {
-                written = Instant::now();
-                self.note_position(pass);
-                self.write_checkpoint();
-            }
+        }
+    }
+
+    /// Says once, while there is time to do something about it, that answers are being lost here.
+    fn warn_of_drops(&mut self) {
+        let drops = self.board.kernel_drops.load(Ordering::Relaxed);
+        if drops > 0 && !self.warned_of_drops {
+            self.warned_of_drops = true;
+            (self.on_event)(ScanEvent::Warning(format!(
+                "this host does not keep up: the kernel has dropped {drops} answers so far; \
+                 a lower rate hears more"
+            )));
         }
     }
 
@@ -316,22 +344,23 @@ impl Run<'_> {
             sent: read(&self.board.sent),
             replies: read(&self.board.replies),
             open: read(&self.board.open),
+            kernel_drops: read(&self.board.kernel_drops),
             elapsed: self.driver.clock.elapsed(),
         });
         (self.on_event)(event);
     }
 
-    /// Passes events on for `span`, or until everything has answered.
-    fn wait(&mut self, span: Duration) {
-        let end = Instant::now() + span;
+    /// Passes events on until everything has answered, or for as long as `span` says of the longest
+    /// round trip seen: a slow answer that comes in meanwhile prolongs it.
+    fn wait(&mut self, pass: u8, span: impl Fn(Duration) -> Duration) {
+        let start = Instant::now();
         while !self.all_answered() && !self.board.failed.load(Ordering::Relaxed) {
-            let left = end.saturating_duration_since(Instant::now());
+            let left = span(self.board.rtt_max()).saturating_sub(start.elapsed());
             if left.is_zero() {
                 return;
             }
-            if let Ok(Message::Event(event)) = self.inbox.recv_timeout(left.min(TICK)) {
-                (self.on_event)(event);
-            }
+            self.take(left.min(TICK));
+            self.look_after(pass);
         }
     }
 
@@ -339,19 +368,10 @@ impl Run<'_> {
     fn drain_until(&mut self, done: impl Fn() -> bool) {
         loop {
             let finished = done();
-            match self.inbox.recv_timeout(if finished { Duration::ZERO } else { TICK }) {
-                Ok(Message::Event(event)) => (self.on_event)(event),
-                Err(_) if finished => return,
-                Ok(Message::SenderDone) | Err(_) => {}
+            let took = self.take(if finished { Duration::ZERO } else { TICK });
+            if finished && !took {
+                return;
             }
-        }
-    }
-
-    fn pause(&self, pause: &Pause, last: bool) -> Duration {
-        let nanos = self.board.rtt_max_nanos.load(Ordering::Relaxed);
-        match self.driver.cooldown {
-            Some(fixed) if last => fixed,
-            _ => pause.after(Duration::from_nanos(nanos)),
         }
     }
 
@@ -360,33 +380,12 @@ impl Run<'_> {
         self.driver.answered.is_some()
             && self.board.first_answers.load(Ordering::Relaxed) >= self.driver.reachable
     }
+}
 
-    fn note_position(&mut self, pass: u8) {
-        let taken = self.board.taken.iter().map(|t| t.load(Ordering::Relaxed)).collect();
-        self.driver.checkpoint.pass = pass;
-        self.driver.checkpoint.taken = taken;
-        self.note_answers();
-    }
-
-    fn note_answers(&mut self) {
-        if let Some(answered) = self.driver.answered.as_ref()
-            && answered.len() <= ANSWERS_KEPT_MAX
-        {
-            self.driver.checkpoint.answered = answered.to_octets();
-        }
-    }
-
-    /// Writes the checkpoint beside its file and renames it there, so that one is always whole.
-    fn write_checkpoint(&self) {
-        let Some(path) = self.driver.checkpoint_path.as_ref() else { return };
-        let mut beside = path.clone().into_os_string();
-        beside.push(".new");
-        let text = self.driver.checkpoint.to_string();
-        let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path));
-        if let Err(error) = written {
-            tracing::warn!(path = %path.display(), %error, "the checkpoint can't be written");
-        }
-    }
+/// The bits of what has answered, where they are kept.
+fn answers(answered: Option<&Answered>) -> Vec<u8> {
+    let kept = answered.filter(|answered| answered.len() <= ANSWERS_KEPT_MAX);
+    kept.map_or_else(Vec::new, Answered::to_octets)
 }
 
 /// Sends one pass of one stride.
@@ -446,47 +445,4 @@ fn rest(span: Duration) {
     } else {
         std::hint::spin_loop();
     }
-}
-
-type Heard = (ReceiveCounts, u64);
-
-/// Receives until told to stop.
-fn listen(
-    mut listener: Listener,
-    board: &Board,
-    outbox: &SyncSender<Message>,
-    clock: ScanClock,
-) -> Result<Heard, LinkError> {
-    let half = &mut listener.half;
-    let mut before = *half.counts();
-    loop {
-        let last = board.stop_listening.load(Ordering::Relaxed);
-        let received = listener.rx.recv(if last { Duration::ZERO } else { TICK }, &mut |arrival| {
-            let sink = &mut |event| {
-                // The coordinator may be gone only if it panicked.
-                let _ = outbox.send(Message::Event(event));
-            };
-            // Rejections are counted by the receiver.
-            let at = clock.now().before(arrival.age);
-            let _ = half.handle_frame(at, arrival.frame, sink);
-        });
-        if let Err(error) = received {
-            board.failed.store(true, Ordering::Relaxed);
-            return Err(error);
-        }
-        publish(board, &before, half.counts());
-        before = *half.counts();
-        if last {
-            return Ok((*half.counts(), listener.rx.dropped()));
-        }
-    }
-}
-
-fn publish(board: &Board, before: &ReceiveCounts, now: &ReceiveCounts) {
-    let first = |counts: &ReceiveCounts| counts.first_in_pass.iter().sum::<u64>();
-    board.replies.fetch_add(now.replies - before.replies, Ordering::Relaxed);
-    board.open.fetch_add(now.open - before.open, Ordering::Relaxed);
-    board.first_answers.fetch_add(first(now) - first(before), Ordering::Relaxed);
-    let nanos = u64::try_from(now.rtt_max.as_nanos()).unwrap_or(u64::MAX);
-    board.rtt_max_nanos.fetch_max(nanos, Ordering::Relaxed);
 }

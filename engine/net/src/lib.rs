@@ -10,6 +10,8 @@
     reason = "the workspace is released as one: a new variant should break the matches it must reach"
 )]
 
+/// What a scan's threads publish.
+mod board;
 /// A scan set aside.
 pub mod checkpoint;
 /// The clocks.
@@ -22,8 +24,12 @@ mod connect_scan;
 mod driver;
 /// The kernel filter in front of the receiver.
 pub mod filter;
+/// The checkpoint of a running scan.
+mod keeper;
 /// Where frames leave and arrive.
 pub mod link;
+/// A receiving thread.
+mod listen;
 /// Which hardware address has which IP address.
 pub mod neighbor;
 /// What can be said about a scan besides its targets.

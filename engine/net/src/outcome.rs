@@ -44,7 +44,8 @@ pub(crate) fn conclude(
         plan.unresolved()
     };
     let counts = total(&outcome.counts);
-    let answered: u64 = counts.first_in_pass.iter().sum();
+    let heard = || counts.first_in_pass.iter().sum();
+    let answered: u64 = scan.known().map_or_else(heard, |known| known.count());
     let asked = outcome.asked + by_arp;
     let loss_estimate = loss(&counts, plan.config().passes);
     let whole = outcome.complete && scan.options().shard.count == 1;

@@ -15,11 +15,12 @@ use portolan_core::transmit::Transmitter;
 use portolan_core::{HostObservation, Reason, ScanEvent};
 
 use crate::clock::ScanClock;
-use crate::driver::{Driver, Listener, Sender};
+use crate::driver::{Driver, Sender};
 use crate::filter::Filter;
 use crate::link::{
     LinkError, PacketRx, PacketRxOptions, PacketTx, PacketTxOptions, RawIpTx, TxLink,
 };
+use crate::listen::Listener;
 use crate::options::Cancel;
 use crate::outcome::{ScanOutcome, conclude};
 use crate::ports::{BLOCK_LEN_DEFAULT, PortBlock, PortsError};
@@ -77,11 +78,7 @@ fn driver(
     clock: ScanClock,
     neighbors: &[IpAddr],
 ) -> Result<Driver, ScanError> {
-    let answered = Answered::new(plan.len()).map(Arc::new);
-    let resumed = scan.options().resume.as_ref();
-    if let (Some(answered), Some(resumed)) = (answered.as_ref(), resumed) {
-        answered.fill(&resumed.answered);
-    }
+    let answered = scan.known().cloned().or_else(|| Answered::new(plan.len()).map(Arc::new));
     let threads = scan.options().threads.max(1);
     let timelines: Vec<Vec<Arc<Timeline>>> =
         ways.links.iter().map(|_| (0..threads).map(|_| Arc::default()).collect()).collect();
@@ -144,7 +141,7 @@ fn senders(
         let rate = RatePps::new(rate).unwrap_or(RatePps::MIN);
         for (thread, line) in (0..threads).zip(lines) {
             let shard = scan.options().shard.thread(thread, threads);
-            let half = Transmitter::new(
+            let mut half = Transmitter::new(
                 Arc::clone(plan),
                 link,
                 answered.cloned(),
@@ -153,6 +150,9 @@ fn senders(
                 rate,
                 clock.now(),
             );
+            if scan.known().is_some() {
+                half.skip_answered();
+            }
             senders.push(Sender { half, tx: open_tx(spec)? });
         }
     }

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use portolan_core::answered::Answered;
 use portolan_core::cookie::{CookieKey, SourcePorts};
-use portolan_core::plan::{PASSES_MAX, PlanConfig, PlanError, ScanPlan};
+use portolan_core::plan::{PASSES_MAX, PlanConfig, PlanError, Probe, ScanPlan};
 use portolan_core::seed::Seed;
 use portolan_core::target::{Block, Scope, TargetSet};
-use portolan_core::{Endpoint, ScanEvent};
+use portolan_core::{Endpoint, ScanEvent, Transport, UnixTime};
 use portolan_probes::UsualPayloads;
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{ANSWERS_KEPT_MAX, Checkpoint};
+use crate::clock::ScanClock;
 use crate::connect::ConnectError;
 use crate::link::LinkError;
 use crate::options::{Cancel, ScanOptions};
@@ -109,6 +111,9 @@ pub struct Scan {
     fallback: Option<String>,
     seed: u64,
     key: CookieKey,
+    begun: UnixTime,
+    /// What had answered before a scan was resumed.
+    known: Option<Arc<Answered>>,
 }
 
 impl Scan {
@@ -143,11 +148,47 @@ impl Scan {
         let mut key_octets = [0; 16];
         key_octets.copy_from_slice(key);
         let seed = options.seed.unwrap_or_else(|| u64::from_le_bytes(seed_octets));
-        let scan =
-            Self { targets, options, method, fallback, seed, key: CookieKey::new(key_octets) };
+        let mut scan = Self {
+            targets,
+            options,
+            method,
+            fallback,
+            seed,
+            key: CookieKey::new(key_octets),
+            begun: ScanClock::start().epoch(),
+            known: None,
+        };
         // Building a plan without ways finds out whether the numbers fit.
-        scan.paper_plan()?;
+        let plan = scan.paper_plan()?;
+        if let Some(resumed) = &scan.options.resume {
+            scan.known = Answered::new(plan.len()).map(Arc::new);
+            if let Some(known) = &scan.known {
+                known.fill(&resumed.answered);
+            }
+        }
         Ok(scan)
+    }
+
+    /// Takes `endpoints` for answered: they are neither asked nor told of. For a scan that is
+    /// resumed, whose results were written down after its last checkpoint; otherwise, and for
+    /// endpoints that are not of this scan, nothing changes.
+    pub fn know(&self, endpoints: impl Iterator<Item = Endpoint>) {
+        let Some((plan, known)) = self.paper_plan().ok().zip(self.known.as_ref()) else { return };
+        for endpoint in endpoints {
+            let probe = match endpoint.transport {
+                Transport::Tcp => Probe::Tcp(endpoint.port),
+                Transport::Udp => Probe::Udp(endpoint.port),
+                _ => continue,
+            };
+            if let Some(found) = plan.find(endpoint.addr, probe) {
+                known.insert(found.index);
+            }
+        }
+    }
+
+    /// What had answered before this scan was resumed; nothing where it is a new one.
+    pub(crate) const fn known(&self) -> Option<&Arc<Answered>> {
+        self.known.as_ref()
     }
 
     /// How it will be done.
@@ -240,13 +281,18 @@ impl Scan {
             targets: self.targets.clone(),
             kinds: self.options.kinds,
             seed: self.seed,
+            begun: resumed.map_or(self.begun, |r| r.begun),
             shard: self.options.shard,
             retries: self.options.retries,
             rate_pps: self.options.rate_pps,
             pass: resumed.map_or(0, |r| r.pass),
             threads,
             taken: resumed.map_or_else(Vec::new, |r| r.taken.clone()),
-            answered: resumed.map_or_else(Vec::new, |r| r.answered.clone()),
+            answered: self
+                .known
+                .as_ref()
+                .filter(|known| known.len() <= ANSWERS_KEPT_MAX)
+                .map_or_else(Vec::new, |known| known.to_octets()),
         }
     }
 

@@ -218,7 +218,7 @@ impl<'a> Run<'a> {
             let outcome = self.receiver.handle_frame(at, &frame, &mut |event| match event {
                 ScanEvent::Endpoint(seen) => heard.endpoints.push(seen),
                 ScanEvent::Host(seen) => heard.hosts.push(seen),
-                ScanEvent::Progress(_) | ScanEvent::Warning(_) => {}
+                ScanEvent::Progress(_) | ScanEvent::Warning(_) | ScanEvent::Settle => {}
             });
             heard.corrupted_accepted += u64::from(corrupted && outcome.is_ok());
         }

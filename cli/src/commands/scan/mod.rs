@@ -124,6 +124,7 @@ impl Session {
                 bar.warn(&words);
                 Ok(())
             }
+            Some(ScanEvent::Settle) => bar.aside(|| outputs.flush()),
             None if outputs.holds() => bar.aside(|| outputs.flush()),
             None => Ok(()),
         };

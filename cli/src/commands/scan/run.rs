@@ -39,6 +39,8 @@ pub(crate) fn confirmation(options: &ScanOptions) -> ScanOptions {
 
 /// Runs `scan`; `take` gets its events in order on this thread, and `None` whenever none waits.
 ///
+/// The engine goes on from [`ScanEvent::Settle`] once `take` has returned from it.
+///
 /// # Errors
 /// As the engine's, with the exit code.
 pub(crate) fn events(
@@ -48,22 +50,32 @@ pub(crate) fn events(
 ) -> Result<ScanOutcome, Failure> {
     thread::scope(|scope| {
         let (send, receive) = mpsc::sync_channel(EVENTS_WAITING_MAX);
+        let (settled, settling) = mpsc::sync_channel(1);
         let engine =
             thread::Builder::new().name("engine".to_owned()).spawn_scoped(scope, move || {
                 scan.run(cancel, &mut |event| {
+                    let settle = event == ScanEvent::Settle;
                     // The receiver outlives the engine; were it gone, nobody would want the event.
-                    let _ = send.send(event);
+                    if send.send(event).is_ok() && settle {
+                        let _ = settling.recv();
+                    }
                 })
             })?;
         loop {
-            match receive.try_recv() {
-                Ok(event) => take(Some(event)),
+            let event = match receive.try_recv() {
+                Ok(event) => event,
                 Err(TryRecvError::Disconnected) => break,
                 Err(TryRecvError::Empty) => {
                     take(None);
                     let Ok(event) = receive.recv() else { break };
-                    take(Some(event));
+                    event
                 }
+            };
+            let settle = event == ScanEvent::Settle;
+            take(Some(event));
+            if settle {
+                // The engine waits for this; were it gone, nobody would.
+                let _ = settled.send(());
             }
         }
         take(None);
@@ -91,7 +103,7 @@ pub(crate) fn collect(
         Some(ScanEvent::Endpoint(seen)) => ledger.add(&Finding::from(seen)),
         Some(ScanEvent::Host(host)) => ledger.add_host(&host),
         Some(ScanEvent::Warning(words)) => tracing::warn!(scan = name, "{words}"),
-        Some(ScanEvent::Progress(_)) | None => {}
+        Some(ScanEvent::Progress(_) | ScanEvent::Settle) | None => {}
     })?;
     let about = report::About {
         site: site.clone(),
