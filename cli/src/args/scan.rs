@@ -105,6 +105,9 @@ pub(crate) struct ScanArgs {
     /// Send from these ports [also: -g]
     #[arg(long, value_name = "A-B", help_heading = NETWORK)]
     pub(crate) source_port: Option<PortRange>,
+    /// Keep this host's own TCP from resetting what answers (needs root)
+    #[arg(long, help_heading = NETWORK)]
+    pub(crate) suppress_resets: bool,
     /// Send to this neighbour whatever routing says
     #[arg(long, value_name = "MAC", help_heading = NETWORK)]
     pub(crate) router_mac: Option<MacAddr>,

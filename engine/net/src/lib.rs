@@ -48,6 +48,8 @@ mod raw_scan;
 pub mod route;
 /// A scan from plan to outcome.
 pub mod scan;
+/// Keeping this host's own TCP quiet.
+pub mod suppress;
 #[expect(unsafe_code, reason = "system calls; each block says why it is sound")]
 mod sys;
 
@@ -63,4 +65,5 @@ pub use prepare::PrepareError;
 pub use privilege::Privilege;
 pub use route::{Interface, NextHop, Reach, Route, RouteOverrides, RouteTable};
 pub use scan::{Method, Scan, ScanError, ScanPlanError};
+pub use suppress::{SuppressError, Suppression};
 pub use sys::SyscallError;

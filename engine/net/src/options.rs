@@ -58,6 +58,9 @@ pub struct ScanOptions {
     pub style: ProbeStyle,
     /// Sending threads a link.
     pub threads: u32,
+    /// Keep this host's own TCP from resetting what answers; needs `CAP_NET_ADMIN`. Off by
+    /// default: where nothing else is said to a port, the reset politely closes what is half open.
+    pub suppress_resets: bool,
     /// Where a checkpoint is kept while the scan runs.
     pub checkpoint: Option<PathBuf>,
     /// Go on where this checkpoint was taken.
@@ -79,6 +82,7 @@ impl Default for ScanOptions {
             router_mac: None,
             style: ProbeStyle::default(),
             threads: 1,
+            suppress_resets: false,
             checkpoint: None,
             resume: None,
         }

@@ -26,6 +26,7 @@ use crate::outcome::{ScanOutcome, conclude};
 use crate::ports::{BLOCK_LEN_DEFAULT, PortBlock, PortsError};
 use crate::prepare::{self, Exit, LinkSpec, Ways};
 use crate::scan::{Scan, ScanError};
+use crate::suppress::{self, Suppression};
 
 /// Runs `scan` over packet sockets.
 pub(crate) fn run(
@@ -47,6 +48,7 @@ pub(crate) fn run(
     let plan = ScanPlan::new(scan.config(ports), ways.hops.clone(), &ways.routes, &resolve)?;
     let plan = Arc::new(plan);
     let neighbors = tell_neighbors(&ways, clock, on_event);
+    let _quiet = suppression(scan, &ways, ports, on_event);
     let driver = driver(scan, &plan, &ways, ports, clock, &neighbors)?;
     let outcome = driver.run(cancel, on_event)?;
     if outcome.refused > 0 {
@@ -68,6 +70,37 @@ fn source_ports(scan: &Scan) -> Result<SourcePorts, ScanError> {
     let range = PortBlock::pick(BLOCK_LEN_DEFAULT)?.range();
     let free = SourcePorts::new(*range.start(), *range.end());
     free.ok_or(ScanError::Ports(PortsError::NoneFree))
+}
+
+/// Removes what killed scans left behind, and keeps this host's TCP quiet where that is asked for.
+/// A scan without it is a whole scan: what can't be done is told.
+fn suppression(
+    scan: &Scan,
+    ways: &Ways,
+    ports: SourcePorts,
+    on_event: &mut dyn FnMut(ScanEvent),
+) -> Option<Suppression> {
+    match suppress::sweep() {
+        Ok(left) if !left.is_empty() => {
+            tracing::info!(?left, "filter rules of killed scans removed");
+        }
+        Ok(_) => {}
+        Err(error) => tracing::debug!(%error, "filter rules of killed scans are not looked for"),
+    }
+    if !scan.options().suppress_resets {
+        return None;
+    }
+    let mut names: Vec<&str> = ways.links.iter().map(|l| l.interface.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    match Suppression::install(&names, ports) {
+        Ok(suppression) => Some(suppression),
+        Err(error) => {
+            let sentence = format!("this host will reset what answers: {error}");
+            on_event(ScanEvent::Warning(sentence));
+            None
+        }
+    }
 }
 
 fn driver(

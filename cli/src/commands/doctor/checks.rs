@@ -4,7 +4,9 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use portolan_net::ports::BLOCK_LEN_DEFAULT;
-use portolan_net::{PortBlock, Privilege, Reach, RouteOverrides, RouteTable};
+use portolan_net::{
+    PortBlock, Privilege, Reach, RouteOverrides, RouteTable, SuppressError, suppress,
+};
 
 use super::Check;
 use crate::finding::{now, rfc3339};
@@ -34,7 +36,8 @@ pub(super) fn all() -> Vec<Check> {
             "allow netlink sockets (AF_NETLINK) in the sandbox or container",
         )),
     }
-    checks.extend([kernel(), source_ports(), filter(), buffers(), descriptors(), clock()]);
+    checks.extend([kernel(), source_ports(), filter(), resets()]);
+    checks.extend([buffers(), descriptors(), clock()]);
     checks
 }
 
@@ -134,6 +137,21 @@ fn filter() -> Check {
         Some(_) => Check::ok(name, "compiled by the kernel"),
         // Not shown outside the initial network namespace.
         None => Check::ok(name, "whether the kernel compiles filters can't be read here"),
+    }
+}
+
+fn resets() -> Check {
+    let name = "resets";
+    match suppress::trial() {
+        Ok(()) => Check::ok(name, "this host can be kept from resetting what answers"),
+        Err(e @ SuppressError::NotPermitted(_)) => {
+            Check::warn(name, e.to_string(), "run as root or grant CAP_NET_ADMIN")
+        }
+        Err(e) => Check::warn(
+            name,
+            format!("can't be suppressed: {e}"),
+            "a kernel with CONFIG_NF_TABLES_NETDEV and CONFIG_NETFILTER_INGRESS",
+        ),
     }
 }
 

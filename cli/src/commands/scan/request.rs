@@ -175,6 +175,7 @@ fn options(args: &ScanArgs, kinds: ScanKinds) -> Result<ScanOptions, Failure> {
     options.source_ip = args.source_ip;
     options.source_ports = args.source_port.map(|range| (range.0, range.1));
     options.router_mac = args.router_mac;
+    options.suppress_resets = args.suppress_resets;
     options.style = args.style.style();
     Ok(options)
 }
