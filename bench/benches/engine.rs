@@ -13,6 +13,7 @@ use portolan_core::link::{Encapsulation, FrameBatch};
 use portolan_core::pacer::RatePps;
 use portolan_core::permutation::{Permutation, Shard};
 use portolan_core::plan::{PlanConfig, ScanPlan};
+use portolan_core::probe::{Pings, TcpScan};
 use portolan_core::receive::Receiver;
 use portolan_core::seed::Seed;
 use portolan_core::target::{Block, PortSet, Scope, TargetSpec};
@@ -29,9 +30,11 @@ fn plan(targets: &str, tcp: PortSet, udp: PortSet) -> Arc<ScanPlan> {
     let addrs = targets.parse::<TargetSpec>().unwrap().addrs().clone();
     let config = PlanConfig {
         scope: Scope::unbounded(),
-        blocks: vec![Block { addrs, tcp, udp }],
+        blocks: vec![Block { addrs, tcp, udp, ..Block::default() }],
         echo: false,
+        pings: Pings::default(),
         discover: false,
+        tcp_scan: TcpScan::Syn,
         passes: 3,
         seed: Seed(1),
         key: CookieKey::new([3; 16]),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use portolan_core::probe::TcpScan;
 use portolan_core::target::{PortSet, TargetSet};
 use portolan_core::{HostObservation, PortState, Reason, Transport, UnixTime};
 
@@ -72,7 +73,8 @@ impl Ledger {
         let entry = self.hosts.entry(seen.endpoint.addr).or_default();
         entry.note(seen.at);
         let plain = finding.service.is_none() && finding.banner.is_none();
-        if plain && matches!(seen.state, PortState::Closed | PortState::Filtered) {
+        let dull = [PortState::Closed, PortState::Filtered, PortState::Unfiltered];
+        if plain && dull.contains(&seen.state) {
             let key = (seen.endpoint.transport, seen.state, seen.reason);
             entry.quiet.entry(key).or_default().push(seen.endpoint.port);
         } else {
@@ -90,10 +92,11 @@ pub(crate) fn asked_ports(asked: &TargetSet, addr: IpAddr, transport: Transport)
 }
 
 /// What silence means: nmap's reading of an unanswered probe.
-pub(crate) const fn silent_state(transport: Transport) -> PortState {
+const fn silent_state(transport: Transport, tcp_scan: TcpScan) -> PortState {
     match transport {
-        Transport::Tcp => PortState::Filtered,
-        _ => PortState::OpenFiltered,
+        Transport::Tcp => tcp_scan.silent_state(),
+        Transport::Sctp => PortState::Filtered,
+        Transport::Udp | Transport::Ip => PortState::OpenFiltered,
     }
 }
 
@@ -132,11 +135,12 @@ pub(crate) struct Summed {
 }
 
 impl<'a> Portrait<'a> {
-    /// The ports of `host`, silent ones of `asked` included.
+    /// The ports of `host`, silent ones of `asked` included: what their silence means goes by
+    /// what TCP ports were sent.
     pub(crate) fn new(
         addr: IpAddr,
         host: &'a HostEntry,
-        asked: &TargetSet,
+        (asked, tcp_scan): (&TargetSet, TcpScan),
         open_only: bool,
     ) -> Self {
         let mut listed: BTreeMap<(Transport, u16), Listed<'a>> = BTreeMap::new();
@@ -151,12 +155,12 @@ impl<'a> Portrait<'a> {
         for ((transport, state, reason), ports) in host.quiet() {
             summed.entry(state).or_default().push(Summed { transport, reason, ports });
         }
-        for transport in [Transport::Tcp, Transport::Udp] {
+        for transport in [Transport::Tcp, Transport::Udp, Transport::Sctp] {
             let asked = asked_ports(asked, addr, transport);
             let ports = asked.difference(&host.answered(transport));
             if !ports.is_empty() {
                 let silent = Summed { transport, reason: Reason::NoResponse, ports };
-                summed.entry(silent_state(transport)).or_default().push(silent);
+                summed.entry(silent_state(transport, tcp_scan)).or_default().push(silent);
             }
         }
         if !open_only {

@@ -68,6 +68,7 @@ fn answered(ledger: &Ledger) -> TargetSet {
         addrs: [*addr].into_iter().collect(),
         tcp: host.answered(Transport::Tcp),
         udp: host.answered(Transport::Udp),
+        sctp: host.answered(Transport::Sctp),
     };
     ledger.hosts().iter().map(block).filter(|block| block.ports_len() > 0).collect()
 }

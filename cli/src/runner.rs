@@ -54,7 +54,7 @@ fn scan(job: &ScanJob, cancel: &Cancel) -> Result<ScanReport, Failure> {
         None => default_ports(kinds.syn || kinds.connect, kinds.udp, None),
         Some(ports) => ports.for_scan(kinds.syn || kinds.connect, kinds.udp),
     };
-    let block = Block { addrs: addrs.clone(), tcp, udp };
+    let block = Block { addrs: addrs.clone(), tcp, udp, ..Block::default() };
     let request = |block, kinds| Request {
         targets: TargetSet::single(block),
         scope: scope.clone(),
@@ -86,6 +86,7 @@ fn kinds(spec: &ScanSpec) -> ScanKinds {
         udp: has(ScanKind::Udp),
         connect: has(ScanKind::Connect),
         discover: has(ScanKind::Discover),
+        ..ScanKinds::default()
     }
 }
 

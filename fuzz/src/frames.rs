@@ -7,6 +7,7 @@ use portolan_core::answered::Answered;
 use portolan_core::cookie::{CookieKey, SourcePorts};
 use portolan_core::link::Encapsulation;
 use portolan_core::plan::{Hop, HopRange, PlanConfig, ScanPlan};
+use portolan_core::probe::{Pings, TcpScan};
 use portolan_core::receive::Receiver;
 use portolan_core::seed::Seed;
 use portolan_core::target::{AddrRange, Block, Scope, TargetSpec};
@@ -73,6 +74,7 @@ fn plan() -> Option<ScanPlan> {
         addrs,
         tcp: [22, 80, 443].into_iter().collect(),
         udp: [53, 123, 161].into_iter().collect(),
+        sctp: [38_412].into_iter().collect(),
     };
     let hop = |source| Hop { link: 0, source, header: LinkHeader::None, on_link: false };
     let hops = vec![
@@ -90,7 +92,9 @@ fn plan() -> Option<ScanPlan> {
         scope: Scope::unbounded(),
         blocks: vec![block],
         echo: true,
+        pings: Pings { timestamp: true, address_mask: true },
         discover: false,
+        tcp_scan: TcpScan::Syn,
         passes: 2,
         seed: Seed(1),
         key: CookieKey::new([7; 16]),

@@ -11,5 +11,5 @@ pub mod ranking;
 /// Names of services and their usual ports.
 pub mod services;
 
-pub use ranking::{TCP_RANKED, UDP_RANKED, top_ports, top_set};
+pub use ranking::{SCTP_RANKED, TCP_RANKED, UDP_RANKED, top_ports, top_set};
 pub use services::{lookup, name_of};

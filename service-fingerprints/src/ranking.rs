@@ -9,16 +9,19 @@ use portolan_core::target::PortSet;
 pub const TCP_RANKED: usize = 1_000;
 /// How many UDP ports are ranked.
 pub const UDP_RANKED: usize = 100;
+/// How many SCTP ports are named.
+pub const SCTP_RANKED: usize = 25;
 
 /// The `n` most common ports of `transport`, the most common first.
 ///
-/// All there are where `n` is larger than [`TCP_RANKED`] or [`UDP_RANKED`]; none for transports
-/// that are not ranked.
+/// All there are where `n` is larger than [`TCP_RANKED`], [`UDP_RANKED`] or [`SCTP_RANKED`]; none
+/// for bare IP.
 pub fn top_ports(transport: Transport, n: usize) -> &'static [u16] {
     let all: &[u16] = match transport {
         Transport::Tcp => &TCP,
         Transport::Udp => &UDP,
-        Transport::Sctp | Transport::Ip => &[],
+        Transport::Sctp => &SCTP,
+        Transport::Ip => &[],
     };
     all.get(..n).unwrap_or(all)
 }
@@ -29,6 +32,35 @@ pub fn top_set(transport: Transport, n: usize) -> PortSet {
 }
 
 static TCP: LazyLock<Vec<u16>> = LazyLock::new(|| parse(include_str!("../data/ports-tcp.txt")));
+/// SCTP ports of protocols that run over it, in numerical order: nobody has counted how common
+/// they are. Source: each protocol's specification, as the comment names it.
+static SCTP: [u16; SCTP_RANKED] = [
+    2_904,  // M2UA, RFC 3331
+    2_905,  // M3UA, RFC 4666
+    2_944,  // MEGACO in text, RFC 3525
+    2_945,  // H.248 in binary, RFC 3525
+    3_565,  // M2PA, RFC 4165
+    3_863,  // RSerPool ASAP, RFC 5352
+    3_864,  // RSerPool ASAP over TLS, RFC 5352
+    3_868,  // Diameter, RFC 6733
+    4_739,  // IPFIX, RFC 7011
+    4_740,  // IPFIX over DTLS, RFC 7011
+    5_060,  // SIP, RFC 4168
+    5_061,  // SIP over TLS, RFC 4168
+    5_868,  // Diameter over DTLS, RFC 6733
+    9_900,  // IUA, RFC 4233
+    9_901,  // RSerPool ENRP, RFC 5353
+    14_001, // SUA, RFC 3868
+    29_118, // SGsAP, 3GPP TS 29.118
+    29_168, // SBc-AP, 3GPP TS 29.168
+    36_412, // S1-AP, 3GPP TS 36.412
+    36_422, // X2-AP, 3GPP TS 36.422
+    36_443, // M2-AP, 3GPP TS 36.443
+    36_444, // M3-AP, 3GPP TS 36.444
+    38_412, // NG-AP, 3GPP TS 38.412
+    38_422, // Xn-AP, 3GPP TS 38.422
+    38_472, // F1-AP, 3GPP TS 38.472
+];
 static UDP: LazyLock<Vec<u16>> = LazyLock::new(|| parse(include_str!("../data/ports-udp.txt")));
 
 /// Numbers apart by white space; `#` ends a line. The tests hold that nothing else is there.
@@ -83,6 +115,7 @@ mod tests {
         assert_eq!(top_ports(Transport::Tcp, 70_000).len(), TCP_RANKED);
         assert_eq!(top_ports(Transport::Udp, 0), [] as [u16; 0]);
         assert_eq!(top_set(Transport::Udp, 100).len(), UDP_RANKED);
-        assert!(top_ports(Transport::Sctp, 10).is_empty());
+        assert!(top_ports(Transport::Ip, 10).is_empty());
+        assert!(SCTP.is_sorted_by(|a, b| a < b));
     }
 }

@@ -14,6 +14,7 @@ use portolan_core::cookie::{CookieKey, SourcePorts};
 use portolan_core::link::Encapsulation;
 use portolan_core::permutation::Shard;
 use portolan_core::plan::{PlanConfig, ScanPlan};
+use portolan_core::probe::{Pings, TcpScan};
 use portolan_core::receive::Receiver;
 use portolan_core::seed::Seed;
 use portolan_core::target::{Block, PortSet, Scope, TargetSpec};
@@ -32,7 +33,10 @@ struct Case {
     exclude: &'static str,
     tcp: PortSet,
     udp: PortSet,
+    sctp: PortSet,
     echo: bool,
+    pings: Pings,
+    tcp_scan: TcpScan,
     passes: u8,
     mix: Mix,
     outward: Faults,
@@ -48,7 +52,10 @@ impl Case {
             exclude: "",
             tcp: (1..=24).collect(),
             udp: PortSet::new(),
+            sctp: PortSet::new(),
             echo: false,
+            pings: Pings::default(),
+            tcp_scan: TcpScan::Syn,
             passes: 1,
             mix: Mix::VARIED,
             outward: Faults::NONE,
@@ -72,10 +79,13 @@ impl Case {
             blocks: vec![Block {
                 addrs: addrs(self.targets),
                 tcp: self.tcp.clone(),
+                sctp: self.sctp.clone(),
                 udp: self.udp.clone(),
             }],
             echo: self.echo,
+            pings: self.pings,
             discover: false,
+            tcp_scan: self.tcp_scan,
             passes: self.passes,
             seed: Seed(rng.next_u64()),
             key: CookieKey::new(key),
@@ -143,6 +153,28 @@ fn without_faults_every_state_is_told_exactly() {
             let oracle = Oracle::new(network.world(), &case.plan());
             assert_eq!(hosts, oracle.hosts(), "PORTOLAN_SEED={}", case.seed);
         }
+    }
+}
+
+#[test]
+fn every_kind_of_scan_tells_its_own_truth_exactly() {
+    for (offset, tcp_scan) in (0..).zip(TcpScan::ALL) {
+        let mut case = Case::new(120, "10.0.0.0/25 2001:db8::/121");
+        case.seed += offset;
+        (case.tcp_scan, case.echo) = (tcp_scan, true);
+        case.pings = Pings { timestamp: true, address_mask: true };
+        case.sctp = [2_905, 3_868, 36_412, 38_412].into_iter().collect();
+        let (outcome, network, score) = case.run();
+        assert!(score.is_exact(), "{tcp_scan:?}: {score}");
+        assert_eq!(outcome.rejections(), 0, "{score}");
+        let with = |state| outcome.endpoints.iter().filter(|seen| seen.state == state).count();
+        let unfiltered = with(PortState::Unfiltered);
+        assert_eq!(unfiltered > 500, tcp_scan == TcpScan::Ack, "{tcp_scan:?}: {unfiltered}");
+        let aborted = outcome.endpoints.iter().filter(|seen| seen.reason == Reason::Abort).count();
+        assert!(score.open > 100 && aborted > 100, "{tcp_scan:?}: {aborted} aborted, {score}");
+        let asked = |port| Endpoint::new("10.0.0.1".parse().unwrap(), Transport::Ip, port);
+        let each = [1, 0x0d01, 0x1101].map(|port| network.asked().get(&asked(port)).copied());
+        assert_eq!(each, [Some(1); 3], "{score}");
     }
 }
 

@@ -77,6 +77,7 @@ pub(crate) fn merged(coverage: impl IntoIterator<Item = Block>) -> TargetSet {
             addrs: ranges.into_iter().collect::<AddrSet>(),
             tcp,
             udp,
+            ..Block::default()
         })
         .filter(|block| !block.addrs.is_empty())
         .collect()
@@ -95,7 +96,12 @@ mod tests {
                     AddrRange::new([10, 0, 0, first].into(), [10, 0, 0, last].into())
                 };
                 let addrs = ranges.into_iter().filter_map(range).collect();
-                Block { addrs, tcp: [port].into_iter().collect(), udp: PortSet::new() }
+                Block {
+                    addrs,
+                    tcp: [port].into_iter().collect(),
+                    udp: PortSet::new(),
+                    ..Block::default()
+                }
             },
         )
     }

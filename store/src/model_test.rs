@@ -62,6 +62,7 @@ fn report(at: i64, hosts: (u8, u8), found: &[Found]) -> ScanReport {
         addrs: [range].into_iter().collect(),
         tcp: [(1, PORTS)].into_iter().collect(),
         udp: PortSet::new(),
+        ..Block::default()
     });
     let mut all = found.iter();
     for host in 0..HOSTS {

@@ -155,8 +155,12 @@ fn shrunk(coverage: &TargetSet, kept: &Kept) -> TargetSet {
         let addrs = [addr].into_iter().collect();
         let none = PortSet::new;
         match transport {
-            Transport::Tcp => Some(Block { addrs, tcp: bits.to_set(), udp: none() }),
-            Transport::Udp => Some(Block { addrs, tcp: none(), udp: bits.to_set() }),
+            Transport::Tcp => {
+                Some(Block { addrs, tcp: bits.to_set(), udp: none(), ..Block::default() })
+            }
+            Transport::Udp => {
+                Some(Block { addrs, tcp: none(), udp: bits.to_set(), ..Block::default() })
+            }
             Transport::Sctp | Transport::Ip => None,
         }
     });

@@ -76,6 +76,10 @@ coded!(Reason {
     NdResponse = 15,
     LocalAddress = 16,
     Imported = 17,
+    InitAck = 18,
+    Abort = 19,
+    TimestampReply = 20,
+    AddressMaskReply = 21,
 });
 coded!(Source { Engine = 1, NmapXml = 2, MasscanJson = 3, MasscanList = 4, Ndjson = 5 });
 

@@ -244,8 +244,8 @@ pub struct ScanReport {
 /// What silence means.
 pub(crate) const fn silent_state(transport: Transport) -> PortState {
     match transport {
-        Transport::Tcp => PortState::Filtered,
-        Transport::Udp | Transport::Sctp | Transport::Ip => PortState::OpenFiltered,
+        Transport::Tcp | Transport::Sctp => PortState::Filtered,
+        Transport::Udp | Transport::Ip => PortState::OpenFiltered,
     }
 }
 

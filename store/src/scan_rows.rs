@@ -182,6 +182,7 @@ pub(crate) fn coverage(inner: &Inner, id: ScanId) -> Result<TargetSet, StoreErro
                 rec.addrs.iter().filter_map(|(a, b)| AddrRange::new(*a, *b)).collect::<AddrSet>(),
             tcp: rec.tcp.0,
             udp: rec.udp.0,
+            ..Block::default()
         }));
     }
     Ok(cover::merged(blocks))

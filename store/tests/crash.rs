@@ -40,6 +40,7 @@ fn report(at: i64) -> ScanReport {
         addrs: [AddrRange::single(addr)].into_iter().collect(),
         tcp: [(1, PORTS)].into_iter().collect(),
         udp: PortSet::new(),
+        ..Block::default()
     });
     report.states = (1..=PORTS).map(|port| row(Endpoint::tcp(addr, port), at)).collect();
     report

@@ -48,6 +48,7 @@ mod help {
             addrs: [range].into_iter().collect(),
             tcp: [(1, 100)].into_iter().collect(),
             udp: PortSet::new(),
+            ..Block::default()
         });
         report.finished_at = UnixTime::from_seconds(at + 5);
         report.states = ports
@@ -192,6 +193,7 @@ fn an_endpoint_leaves_open_only_where_it_was_asked() {
         addrs: [range].into_iter().collect(),
         tcp: [(1, 100)].into_iter().collect(),
         udp: PortSet::new(),
+        ..Block::default()
     });
     store.commit_scan(&other).unwrap();
     assert_eq!(states(&store, &[PortState::Open]), [22, 80]);
@@ -583,6 +585,7 @@ fn many_hosts_with_few_ports_are_committed_quickly_too() {
         addrs: [range].into_iter().collect(),
         tcp: [(1, 32)].into_iter().collect(),
         udp: PortSet::new(),
+        ..Block::default()
     });
     wide.hosts.clear();
     wide.states =

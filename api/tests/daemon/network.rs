@@ -64,7 +64,12 @@ impl Network {
         let spec = &job.spec;
         let everything = || {
             let (tcp, udp) = spec.ports.as_ref().unwrap().for_scan(true, false);
-            TargetSet::single(Block { addrs: spec.targets.addrs().clone(), tcp, udp })
+            TargetSet::single(Block {
+                addrs: spec.targets.addrs().clone(),
+                tcp,
+                udp,
+                ..Block::default()
+            })
         };
         let coverage = job.recheck.as_deref().map_or_else(everything, TargetSet::of_endpoints);
         // Only a first pass overlooks.

@@ -1,5 +1,7 @@
 //! What the command line may say. The flags' meaning is bound by the project's contract.
 
+/// The flags of `scan` that say what is asked.
+pub(crate) mod kinds;
 /// nmap's way of writing flags.
 mod nmap;
 /// The flags of `scan`.

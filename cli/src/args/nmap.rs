@@ -104,6 +104,10 @@ fn one(
         "-S" => valued("source-ip"),
         "-g" => valued("source-port"),
         "-Pn" | "-P0" | "-PN" => words(&["--no-ping"]),
+        "-PE" => words(&["--ping-echo"]),
+        "-PP" => words(&["--ping-timestamp"]),
+        "-PM" => words(&["--ping-mask"]),
+        "-PS" => words(&["--ping-syn=80"]),
         "-n" => words(&["--no-dns"]),
         "-F" => words(&["--top-ports=100"]),
         "-oA" => {
@@ -119,6 +123,10 @@ fn one(
                 file("--grepable-file=", ".gnmap"),
                 file("--xml-file=", ".xml"),
             ]))
+        }
+        _ if word.starts_with("-PS") => {
+            let ports = word.trim_start_matches("-PS");
+            words(&[&format!("--ping-syn={ports}")])
         }
         _ => match (word.strip_prefix("-p"), word.strip_prefix("-s")) {
             (Some(ports), _) if !ports.is_empty() => words(&[&format!("--ports={ports}")]),
@@ -136,15 +144,21 @@ fn scan_kinds(word: &str, letters: &str) -> Result<Vec<OsString>, String> {
             'S' => Ok("--syn".into()),
             'U' => Ok("--udp".into()),
             'T' => Ok("--connect".into()),
+            'A' => Ok("--ack".into()),
+            'F' => Ok("--fin".into()),
+            'N' => Ok("--null".into()),
+            'X' => Ok("--xmas".into()),
+            'Y' => Ok("--sctp-init".into()),
             'n' | 'P' => Ok("--discover".into()),
             'V' => Ok("--identify".into()),
             'C' => Err(format!("{word}: there are no scripts")),
-            'A' | 'W' | 'M' | 'F' | 'N' | 'X' | 'I' | 'Y' | 'Z' | 'O' => Err(format!(
-                "{word}: that kind of scan is not there; there are -sS, -sU, -sT and -sn"
+            'W' | 'M' | 'I' | 'Z' | 'O' => Err(format!(
+                "{word}: that kind of scan is not there; there are -sS, -sT, -sA, -sF, -sN, -sX, \
+                 -sU, -sY and -sn"
             )),
-            other => {
-                Err(format!("{word}: {other:?} is no kind of scan; there are S, U, T, n and V"))
-            }
+            other => Err(format!(
+                "{word}: {other:?} is no kind of scan; there are S, T, A, F, N, X, U, Y, n and V"
+            )),
         })
         .collect()
 }
@@ -169,8 +183,8 @@ fn missing(word: &str) -> Option<&'static str> {
         }
         "--traceroute" => Some("routes are not traced"),
         "-R" | "--system-dns" | "--dns-servers" => Some("addresses are not looked up in the DNS"),
-        "-PS" | "-PA" | "-PU" | "-PE" | "-PP" | "-PM" | "-PR" | "-PO" | "-PY" => {
-            Some("how hosts are found can't be chosen; -sn looks for them")
+        "-PA" | "-PU" | "-PR" | "-PO" | "-PY" => {
+            Some("hosts are not looked for in that way; there are -PE, -PP, -PM and -PS, with -sn")
         }
         _ => {
             let speed = word.strip_prefix("-T")?;
@@ -199,6 +213,15 @@ mod tests {
             ("scan -sS -sU h", "scan --syn --udp h"),
             ("scan -sSUV h", "scan --syn --udp --identify h"),
             ("scan -sn 10.0.0.0/24", "scan --discover 10.0.0.0/24"),
+            ("scan -sA -sY h", "scan --ack --sctp-init h"),
+            ("scan -sFU h", "scan --fin --udp h"),
+            ("scan -sN h", "scan --null h"),
+            ("scan -sX h", "scan --xmas h"),
+            (
+                "scan -PE -PP -PM -PS22,80 h",
+                "scan --ping-echo --ping-timestamp --ping-mask --ping-syn=22,80 h",
+            ),
+            ("scan -PS h", "scan --ping-syn=80 h"),
             ("scan -p- h", "scan --ports=- h"),
             ("scan -p22,80 h", "scan --ports=22,80 h"),
             ("scan -p -100 h", "scan -p -100 h"),
@@ -229,7 +252,8 @@ mod tests {
             ("scan -A h", "bundle"),
             ("scan -O h", "operating systems"),
             ("scan -T4 h", "--rate"),
-            ("scan -sA h", "-sS"),
+            ("scan -sW h", "-sS"),
+            ("scan -PU h", "-PE"),
             ("scan -sC h", "scripts"),
             ("scan --script=x h", "scripts"),
             ("scan -iR 10", "random"),

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 use portolan_core::MacAddr;
 
+use super::kinds::KindArgs;
 use super::style::StyleArgs;
 
 /// The flags of `scan`.
@@ -30,10 +31,10 @@ pub(crate) struct ScanArgs {
     /// Refuse every target outside what this file lists
     #[arg(long, value_name = "FILE", help_heading = TARGETS)]
     pub(crate) scope_file: Option<PathBuf>,
-    /// Ports: 22,80,8000-8100, T:22,U:53, - (all), !88 (not), http (by name)
+    /// Ports: 22,80,8000-8100, T:22,U:53,S:132, - (all), !88 (not), http (by name)
     #[arg(short, long, value_name = "SPEC", allow_hyphen_values = true, help_heading = TARGETS)]
     pub(crate) ports: Option<String>,
-    /// The N most common ports [default: 1000 TCP, 100 UDP]
+    /// The N most common ports [default: 1000 TCP, 100 UDP, 25 SCTP]
     #[arg(long, value_name = "N", conflicts_with = "ports", help_heading = TARGETS)]
     pub(crate) top_ports: Option<usize>,
     /// Never probe these ports
@@ -49,21 +50,8 @@ pub(crate) struct ScanArgs {
     #[arg(long, help_heading = TARGETS)]
     pub(crate) resolve_all: bool,
 
-    /// TCP SYN scan, the default [also: -sS]
-    #[arg(long, conflicts_with = "connect", help_heading = KINDS)]
-    pub(crate) syn: bool,
-    /// UDP scan [also: -sU]
-    #[arg(long, help_heading = KINDS)]
-    pub(crate) udp: bool,
-    /// TCP connect scan: needs no privilege [also: -sT]
-    #[arg(long, help_heading = KINDS)]
-    pub(crate) connect: bool,
-    /// Find hosts, scan no ports [also: -sn]
-    #[arg(long, conflicts_with_all = ["syn", "udp", "connect"], help_heading = KINDS)]
-    pub(crate) discover: bool,
-    /// Identify the service behind each open port [also: -sV]
-    #[arg(long, help_heading = KINDS)]
-    pub(crate) identify: bool,
+    #[command(flatten)]
+    pub(crate) kinds: KindArgs,
 
     /// Packets a second, such as 500, 10k, 1M
     #[arg(short, long, value_name = "PPS", alias = "max-rate", help_heading = PACE)]
@@ -164,7 +152,7 @@ pub(crate) struct OutputArgs {
 }
 
 /// A scan goes on with the targets, the order and the kinds that it began with.
-const RESUME_CONFLICTS: [&str; 15] = [
+const RESUME_CONFLICTS: [&str; 24] = [
     "targets",
     "targets_file",
     "exclude",
@@ -180,10 +168,18 @@ const RESUME_CONFLICTS: [&str; 15] = [
     "udp",
     "connect",
     "discover",
+    "ack",
+    "fin",
+    "null",
+    "xmas",
+    "sctp_init",
+    "ping_echo",
+    "ping_timestamp",
+    "ping_mask",
+    "ping_syn",
 ];
 
 const TARGETS: &str = "Targets and ports";
-const KINDS: &str = "Kinds of scan";
 const PACE: &str = "Pace and order";
 const NETWORK: &str = "Network";
 
@@ -293,7 +289,7 @@ mod tests {
     #[test]
     fn flags_reach_their_fields() {
         let args = scan("portolan scan -sS -sU -p- -r 10k --retries 0 --shard 2/4 -oX a -oX b h");
-        assert!(args.syn && args.udp && !args.connect);
+        assert!(args.kinds.syn && args.kinds.udp && !args.kinds.connect);
         assert_eq!(args.ports.as_deref(), Some("-"));
         assert_eq!(args.rate, Some(Rate(10_000)));
         assert_eq!((args.retries, args.shard), (0, Some(ShardArg { index: 1, count: 4 })));

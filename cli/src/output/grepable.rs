@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use portolan_core::Transport;
+use portolan_core::probe::TcpScan;
 
 use super::{Choices, End, Header, ResultWriter, Sink, escape};
 use crate::finding::{Finding, rfc3339};
@@ -13,16 +14,18 @@ use crate::ledger::{Listed, Portrait};
 pub(super) struct Grepable {
     out: Sink,
     choices: Choices,
+    tcp_scan: TcpScan,
 }
 
 impl Grepable {
     pub(super) const fn new(out: Sink, choices: Choices) -> Self {
-        Self { out, choices }
+        Self { out, choices, tcp_scan: TcpScan::Syn }
     }
 }
 
 impl ResultWriter for Grepable {
     fn begin(&mut self, header: &Header) -> io::Result<()> {
+        self.tcp_scan = header.tcp_scan;
         let version = env!("CARGO_PKG_VERSION");
         let (at, line) = (rfc3339(header.started), escape::line(&header.command_line));
         writeln!(self.out, "# Portolan {version} scan initiated {at} as: {line}")
@@ -39,7 +42,8 @@ impl ResultWriter for Grepable {
     fn end(&mut self, end: &End<'_>) -> io::Result<()> {
         for (addr, host) in end.ledger.hosts() {
             writeln!(self.out, "Host: {addr} ()\tStatus: Up")?;
-            let portrait = Portrait::new(*addr, host, end.asked, self.choices.open_only);
+            let portrait =
+                Portrait::new(*addr, host, (end.asked, self.tcp_scan), self.choices.open_only);
             if portrait.listed.is_empty() && portrait.summed.is_empty() {
                 continue;
             }

@@ -24,6 +24,7 @@ mod table;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use portolan_core::probe::TcpScan;
 use portolan_core::target::TargetSet;
 use portolan_core::{HostObservation, PortState, ScanStats, UnixTime};
 
@@ -45,6 +46,8 @@ pub(crate) struct Header {
     pub(crate) targets: TargetSet,
     /// Whether TCP is probed by connecting.
     pub(crate) connect: bool,
+    /// Which segment TCP ports are sent otherwise.
+    pub(crate) tcp_scan: TcpScan,
     /// Whether hosts are all that is looked for.
     pub(crate) hosts_only: bool,
 }

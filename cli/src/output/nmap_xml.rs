@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 
 use jiff::Timestamp;
+use portolan_core::probe::TcpScan;
 use portolan_core::{Reason, Transport, UnixTime};
 use portolan_store::ServiceRecord;
 
@@ -20,11 +21,12 @@ const DOWN_LISTED_MAX: usize = 65_536;
 pub(super) struct NmapXml {
     out: Sink,
     choices: Choices,
+    tcp_scan: TcpScan,
 }
 
 impl NmapXml {
     pub(super) const fn new(out: Sink, choices: Choices) -> Self {
-        Self { out, choices }
+        Self { out, choices, tcp_scan: TcpScan::Syn }
     }
 
     fn down_hosts(&mut self, end: &End<'_>) -> io::Result<()> {
@@ -48,6 +50,7 @@ impl NmapXml {
 
 impl ResultWriter for NmapXml {
     fn begin(&mut self, header: &Header) -> io::Result<()> {
+        self.tcp_scan = header.tcp_scan;
         let (args, version) = (escape::xml(&header.command_line), env!("CARGO_PKG_VERSION"));
         let (start, words) = (header.started.as_seconds(), in_words(header.started));
         // The DTD allows no other scanner than nmap; args and version say who it was.
@@ -56,14 +59,15 @@ impl ResultWriter for NmapXml {
              <nmaprun scanner=\"nmap\" args=\"{args}\" start=\"{start}\" startstr=\"{words}\" \
              version=\"portolan {version}\" xmloutputversion=\"1.05\">\n"
         );
-        for transport in [Transport::Tcp, Transport::Udp] {
+        for transport in [Transport::Tcp, Transport::Udp, Transport::Sctp] {
             let blocks = header.targets.blocks().iter().filter_map(|b| b.ports(transport));
             let ports = blocks.fold(portolan_core::target::PortSet::new(), |all, p| all.union(p));
             if !ports.is_empty() {
                 let kind = match (transport, header.connect) {
                     (Transport::Udp, _) => "udp",
+                    (Transport::Sctp, _) => "sctpinit",
                     (_, true) => "connect",
-                    _ => "syn",
+                    _ => header.tcp_scan.name(),
                 };
                 let _ = writeln!(
                     head,
@@ -87,7 +91,8 @@ impl ResultWriter for NmapXml {
 
     fn end(&mut self, end: &End<'_>) -> io::Result<()> {
         for (addr, host) in end.ledger.hosts() {
-            let portrait = Portrait::new(*addr, host, end.asked, self.choices.open_only);
+            let portrait =
+                Portrait::new(*addr, host, (end.asked, self.tcp_scan), self.choices.open_only);
             self.out.write_all(host_element(*addr, host, &portrait).as_bytes())?;
         }
         self.down_hosts(end)?;

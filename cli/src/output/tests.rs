@@ -84,8 +84,9 @@ fn header() -> Header {
         command_line: "portolan scan 10.0.0.7-10.0.0.8 '<&>'".to_owned(),
         started: at(0),
         site: "default".to_owned(),
-        targets: TargetSet::single(Block { addrs, tcp, udp }),
+        targets: TargetSet::single(Block { addrs, tcp, udp, ..Block::default() }),
         connect: false,
+        tcp_scan: TcpScan::Syn,
         hosts_only: false,
     }
 }
@@ -158,7 +159,7 @@ fn ndjson_is_as_the_contract_says() {
     );
     assert_eq!(
         lines.last().unwrap(),
-        r#"{"summary":{"targets":2,"ports":65,"probes_sent":300,"replies":54,"open":3,"closed":50,"filtered":1,"silent":76,"hosts_up":1,"duplicates":0,"duration_s":1.5,"rate_pps":200.0,"loss_estimate":0.0,"coverage":1.0,"kernel_drops":0,"complete":true,"finished":"2026-11-21T19:00:02.123Z","rejected":{"bad cookie":2}}}"#
+        r#"{"summary":{"targets":2,"ports":65,"probes_sent":300,"replies":54,"open":3,"closed":50,"filtered":1,"unfiltered":0,"silent":76,"hosts_up":1,"duplicates":0,"duration_s":1.5,"rate_pps":200.0,"loss_estimate":0.0,"coverage":1.0,"kernel_drops":0,"complete":true,"finished":"2026-11-21T19:00:02.123Z","rejected":{"bad cookie":2}}}"#
     );
     assert_eq!(lines.len(), findings().len() + 2);
 }

@@ -46,9 +46,9 @@ impl CookieKey {
 
 /// 64 bits that only this scan's key, endpoint and pass make.
 ///
-/// The TCP sequence number (or ICMP identifier and sequence) is the low half; source port, IPv4
-/// identification and IPv6 flow label come from the high half. A blind forger meets the sequence
-/// number with probability 2⁻³².
+/// The TCP sequence number (or SCTP tag, or ICMP identifier and sequence) is the low half; source
+/// port, IPv4 identification and IPv6 flow label come from the high half. A blind forger meets the
+/// sequence number with probability 2⁻³².
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cookie(u64);
 
@@ -62,6 +62,12 @@ impl Cookie {
     pub const fn sequence(self) -> u32 {
         let [.., a, b, c, d] = self.0.to_be_bytes();
         u32::from_be_bytes([a, b, c, d])
+    }
+
+    /// The initiate tag of an SCTP INIT, which is never zero (RFC 9260 §3.3.2).
+    pub const fn initiate_tag(self) -> u32 {
+        let tag = self.sequence();
+        if tag == 0 { 1 } else { tag }
     }
 
     /// The IPv4 identification, RFC 791 §3.1.

@@ -6,8 +6,7 @@ use std::str::FromStr;
 
 /// The protocol that carries a port.
 ///
-/// The engine probes [`Transport::Tcp`] and [`Transport::Udp`]; the others occur in imported
-/// reports.
+/// The engine probes all but [`Transport::Ip`], which occurs in imported reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transport {
     /// Transmission Control Protocol, RFC 9293.

@@ -67,6 +67,8 @@ pub struct ScanStats {
     pub closed: u64,
     /// Endpoints found filtered by an ICMP error.
     pub filtered: u64,
+    /// Endpoints found reachable by an ACK scan, which does not tell open from closed.
+    pub unfiltered: u64,
     /// Asked endpoints that stayed silent.
     pub silent: u64,
     /// Hosts that showed any life.

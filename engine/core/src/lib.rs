@@ -30,6 +30,8 @@ pub mod pause;
 pub mod permutation;
 /// A scan, checked and ready.
 pub mod plan;
+/// The questions that a scan puts to a host.
+pub mod probe;
 /// The receiving half.
 pub mod receive;
 /// What fixes the order of a scan.

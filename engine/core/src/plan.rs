@@ -5,9 +5,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::cookie::{Cookie, CookieKey, SourcePorts};
-use crate::endpoint::{Endpoint, Family, Transport, addr_bits};
+use crate::endpoint::{Endpoint, Family, addr_bits};
 use crate::observation::MacAddr;
 use crate::permutation::{LEN_MAX, Permutation};
+pub use crate::probe::Probe;
+use crate::probe::{Pings, TcpScan};
 use crate::seed::Seed;
 use crate::target::{AddrRange, Block, Scope};
 use crate::udp::UdpPayloads;
@@ -17,28 +19,6 @@ use crate::wire::{LinkHeader, ProbeStyle};
 pub const PASSES_MAX: u8 = 16;
 /// Most neighbours on the link whose hardware addresses are kept: 6 octets each.
 pub const NEIGHBORS_MAX: u64 = 1 << 24;
-
-/// One question to a host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Probe {
-    /// A TCP SYN to a port.
-    Tcp(u16),
-    /// A UDP datagram to a port.
-    Udp(u16),
-    /// An ICMP or ICMPv6 echo request.
-    Echo,
-}
-
-impl Probe {
-    /// What the question is put to.
-    pub const fn endpoint(self, addr: IpAddr) -> Endpoint {
-        match self {
-            Self::Tcp(port) => Endpoint::tcp(addr, port),
-            Self::Udp(port) => Endpoint::udp(addr, port),
-            Self::Echo => Endpoint::new(addr, Transport::Ip, 1),
-        }
-    }
-}
 
 /// How packets to some addresses leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,8 +51,12 @@ pub struct PlanConfig {
     pub blocks: Vec<Block>,
     /// Send an echo request to every address too.
     pub echo: bool,
+    /// What else to ask of every IPv4 address.
+    pub pings: Pings,
     /// Report hosts instead of ports.
     pub discover: bool,
+    /// Which segment TCP ports are sent.
+    pub tcp_scan: TcpScan,
     /// Probes per endpoint at most: retries plus one.
     pub passes: u8,
     /// Fixes the order.
@@ -192,10 +176,25 @@ impl ScanPlan {
             config,
         };
         for block in plan.config.blocks.clone() {
-            plan.push_block(&block, routes, resolve)?;
+            for part in plan.parts(block) {
+                plan.push_block(&part, routes, resolve)?;
+            }
         }
         plan.permutation = Permutation::new(plan.len, plan.config.seed);
         Ok(plan)
+    }
+
+    /// `block` as it is, or by family where IPv4 is asked more than IPv6.
+    fn parts(&self, block: Block) -> Vec<Block> {
+        if self.config.pings.probes().next().is_none() {
+            return vec![block];
+        }
+        let part = |family| {
+            let ranges = block.addrs.ranges().iter().copied();
+            let addrs = ranges.filter(|range| range.family() == family).collect();
+            Block { addrs, ..block.clone() }
+        };
+        vec![part(Family::V4), part(Family::V6)]
     }
 
     fn push_block(
@@ -205,9 +204,16 @@ impl ScanPlan {
         resolve: &dyn Fn(IpAddr) -> Option<MacAddr>,
     ) -> Result<(), PlanError> {
         let echo = self.config.echo.then_some(Probe::Echo);
+        let v4 = block.addrs.ranges().iter().all(|range| range.family() == Family::V4);
+        let pings = self.config.pings.probes().filter(|_| v4);
         let tcp = block.tcp.iter().map(Probe::Tcp);
-        let probes: Box<[Probe]> =
-            tcp.chain(block.udp.iter().map(Probe::Udp)).chain(echo).collect();
+        // In the order of `Probe`, by which they are found again.
+        let probes: Box<[Probe]> = tcp
+            .chain(block.udp.iter().map(Probe::Udp))
+            .chain(block.sctp.iter().map(Probe::Sctp))
+            .chain(echo)
+            .chain(pings)
+            .collect();
         let allowed = self.config.scope.bound(&block.addrs);
         let mut ranges = Vec::new();
         let mut hosts: u64 = 0;
@@ -461,13 +467,15 @@ pub(crate) mod tests {
 
     pub(crate) fn config(targets: &str, tcp: &[u16], udp: &[u16]) -> PlanConfig {
         let addrs = targets.parse::<TargetSpec>().unwrap().addrs().clone();
-        let block =
-            Block { addrs, tcp: tcp.iter().copied().collect(), udp: udp.iter().copied().collect() };
+        let (tcp, udp) = (tcp.iter().copied().collect(), udp.iter().copied().collect());
+        let block = Block { addrs, tcp, udp, ..Block::default() };
         PlanConfig {
             scope: Scope::unbounded(),
             blocks: vec![block],
             echo: false,
+            pings: Pings::default(),
             discover: false,
+            tcp_scan: TcpScan::default(),
             passes: 3,
             seed: Seed(1),
             key: CookieKey::new([3; 16]),
@@ -524,6 +532,23 @@ pub(crate) mod tests {
         assert_eq!(plan.aim(plan.len()).map(|a| a.addr), None);
         assert_eq!(plan.find("10.0.0.3".parse().unwrap(), Probe::Tcp(22)), None);
         assert_eq!(plan.find("10.0.0.1".parse().unwrap(), Probe::Tcp(23)), None);
+    }
+
+    #[test]
+    fn pings_of_ipv4_are_put_to_ipv4_alone() {
+        let mut config = config("10.0.0.1 2001:db8::1-2001:db8::2", &[22], &[]);
+        config.echo = true;
+        config.pings = Pings { timestamp: true, address_mask: true };
+        config.blocks[0].sctp = [38_412].into_iter().collect();
+        let plan = plan(config);
+        let probes: Vec<Probe> = (0..plan.len()).map(|i| plan.aim(i).unwrap().probe).collect();
+        let both = [Probe::Tcp(22), Probe::Sctp(38_412), Probe::Echo];
+        let v4 = [&both[..], &[Probe::Timestamp, Probe::AddressMask]].concat();
+        assert_eq!(probes, [&v4[..], &both, &both].concat());
+        for index in 0..plan.len() {
+            let aim = plan.aim(index).unwrap();
+            assert_eq!(plan.find(aim.addr, aim.probe).unwrap().index, index);
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::event::ScanEvent;
 use crate::link::Encapsulation;
 use crate::observation::{HostObservation, Observation, UnixTime};
 use crate::plan::{Found, PASSES_MAX, Probe, ScanPlan};
+use crate::probe::TcpScan;
 use crate::state::{PortState, Reason};
 use crate::time::Timestamp;
 use crate::timeline::Timeline;
@@ -34,6 +35,8 @@ pub struct ReceiveCounts {
     pub closed: u64,
     /// Endpoints filtered.
     pub filtered: u64,
+    /// Endpoints that can be reached, open or closed.
+    pub unfiltered: u64,
     /// Hosts that showed life and were not known already.
     pub hosts_up: u64,
     /// Endpoints by the pass whose probe they answered first.
@@ -52,6 +55,7 @@ impl ReceiveCounts {
         self.open += other.open;
         self.closed += other.closed;
         self.filtered += other.filtered;
+        self.unfiltered += other.unfiltered;
         self.hosts_up += other.hosts_up;
         let pairs = self.first_in_pass.iter_mut().zip(other.first_in_pass);
         pairs.chain(self.rejected.iter_mut().zip(other.rejected)).for_each(|(a, b)| *a += b);
@@ -144,33 +148,64 @@ impl Receiver {
 
     fn validate(&self, reply: &Reply<'_>) -> Result<Answer, Rejection> {
         match reply.segment {
-            Segment::Tcp { source_port, target_port, reset, acknowledges } => {
-                let (probe, found) = self.find(reply.from, reply.to, Probe::Tcp(source_port))?;
+            Segment::Tcp { source_port, target_port, reset, sequence, acknowledges } => {
+                let scan = self.plan.config().tcp_scan;
+                let verdict = match (scan, reset) {
+                    (TcpScan::Syn, false) => (PortState::Open, Reason::SynAck),
+                    (_, true) => (scan.reset_state(), Reason::Reset),
+                    (_, false) => return Err(Rejection::Unexpected),
+                };
                 let proves = |cookie: Cookie| {
-                    let sequence = cookie.sequence();
-                    // Some stacks acknowledge the SYN itself no further than its number.
-                    acknowledges == sequence.wrapping_add(1) || reset && acknowledges == sequence
+                    let sent = cookie.sequence();
+                    match acknowledges {
+                        // RFC 9293 §3.10.7.1: the RST has the number that ours acknowledged.
+                        _ if scan == TcpScan::Ack => sequence == sent,
+                        // SYN and FIN count one. Some stacks acknowledge no further than the
+                        // segment's own number, as all do for one without SYN and FIN.
+                        Some(number) => number == sent.wrapping_add(1) || reset && number == sent,
+                        None => false,
+                    }
                 };
-                let pass = self.pass_of(reply.from, probe, Some(target_port), proves)?;
-                let verdict = if reset {
-                    (PortState::Closed, Reason::Reset)
+                self.answer(reply, Probe::Tcp(source_port), Some(target_port), verdict, proves)
+            }
+            Segment::Sctp { source_port, target_port, abort, tag } => {
+                let verdict = if abort {
+                    (PortState::Closed, Reason::Abort)
                 } else {
-                    (PortState::Open, Reason::SynAck)
+                    (PortState::Open, Reason::InitAck)
                 };
-                Ok(Answer { found, probe, addr: reply.from, pass, verdict, life: true })
+                let proves = |cookie: Cookie| cookie.initiate_tag() == tag;
+                self.answer(reply, Probe::Sctp(source_port), Some(target_port), verdict, proves)
             }
             Segment::Udp { source_port, target_port, payload } => {
                 self.validate_udp(reply, source_port, target_port, payload)
             }
-            Segment::EchoReply { sequence } => {
-                let (probe, found) = self.find(reply.from, reply.to, Probe::Echo)?;
+            Segment::Ping { probe, sequence } => {
+                let reason = match probe {
+                    Probe::Timestamp => Reason::TimestampReply,
+                    Probe::AddressMask => Reason::AddressMaskReply,
+                    _ => Reason::EchoReply,
+                };
                 let proves = |cookie: Cookie| cookie.sequence() == sequence;
-                let pass = self.pass_of(reply.from, probe, None, proves)?;
-                let verdict = (PortState::Open, Reason::EchoReply);
-                Ok(Answer { found, probe, addr: reply.from, pass, verdict, life: true })
+                self.answer(reply, probe, None, (PortState::Open, reason), proves)
             }
             Segment::Error { reason, quote } => self.validate_error(reply, reason, &quote),
         }
+    }
+
+    /// The answer of `reply`'s sender to `probe`, if it proves itself.
+    fn answer(
+        &self,
+        reply: &Reply<'_>,
+        probe: Probe,
+        to_port: Option<u16>,
+        verdict: (PortState, Reason),
+        proves: impl Fn(Cookie) -> bool,
+    ) -> Result<Answer, Rejection> {
+        let addr = reply.from;
+        let (probe, found) = self.find(addr, reply.to, probe)?;
+        let pass = self.pass_of(addr, probe, to_port, proves)?;
+        Ok(Answer { found, probe, addr, pass, verdict, life: true })
     }
 
     fn validate_udp(
@@ -182,12 +217,10 @@ impl Receiver {
     ) -> Result<Answer, Rejection> {
         let payloads = &self.plan.config().payloads;
         let check = |port: u16| {
-            let (probe, found) = self.find(reply.from, reply.to, Probe::Udp(port))?;
             let proves =
                 |cookie: Cookie| payloads.check(port, payload, cookie.bits()) != Echo::Contradicted;
-            let pass = self.pass_of(reply.from, probe, Some(target_port), proves)?;
             let verdict = (PortState::Open, Reason::UdpResponse);
-            Ok(Answer { found, probe, addr: reply.from, pass, verdict, life: true })
+            self.answer(reply, Probe::Udp(port), Some(target_port), verdict, proves)
         };
         let roaming = || self.roaming.iter().find_map(|port| check(*port).ok());
         check(source_port).or_else(|rejection| roaming().ok_or(rejection))
@@ -206,7 +239,13 @@ impl Receiver {
         let (probe, source_port) = match quote.protocol {
             6 => (Probe::Tcp(port), Some(source_port)),
             17 => (Probe::Udp(port), Some(source_port)),
-            1 | 58 => (Probe::Echo, None),
+            132 => (Probe::Sctp(port), Some(source_port)),
+            1 => match source_high {
+                13 => (Probe::Timestamp, None),
+                17 => (Probe::AddressMask, None),
+                _ => (Probe::Echo, None),
+            },
+            58 => (Probe::Echo, None),
             _ => return Err(Rejection::Unexpected),
         };
         // The quote must be of a packet from us; the error may come from anyone on the way.
@@ -217,9 +256,13 @@ impl Receiver {
         let v4 = quote.to.is_ipv4();
         let proves = |cookie: Cookie| {
             let mark = if v4 { u32::from(cookie.ip_id()) } else { cookie.flow_label() };
-            mark == quote.mark
-                && (probe == Probe::Echo || source_port.is_some())
-                && (matches!(probe, Probe::Udp(_)) || cookie.sequence() == sequence)
+            let in_quote = match probe {
+                Probe::Udp(_) => true,
+                // The verification tag of an INIT, RFC 9260 §8.5.1.
+                Probe::Sctp(_) => sequence == 0,
+                _ => cookie.sequence() == sequence,
+            };
+            mark == quote.mark && in_quote
         };
         let pass = self.pass_of(quote.to, probe, source_port, proves)?;
         let from_target = reply.from == quote.to;
@@ -303,6 +346,7 @@ impl Receiver {
         match state {
             PortState::Open => self.counts.open += 1,
             PortState::Closed => self.counts.closed += 1,
+            PortState::Unfiltered => self.counts.unfiltered += 1,
             _ => self.counts.filtered += 1,
         }
         let ttl = Some(reply.ttl);
@@ -479,6 +523,51 @@ mod tests {
         assert_eq!(rig.hear(&answer(&foreign, 1)), Err(Rejection::NotATarget));
         assert_eq!(rig.receiver.counts().rejected.iter().sum::<u64>(), 3);
         assert_eq!(rig.receiver.counts().replies, 0);
+    }
+
+    #[test]
+    fn a_reset_means_what_was_asked_and_proves_it() {
+        for scan in TcpScan::ALL {
+            let mut config = config("10.0.0.1", &[22, 80], &[]);
+            config.tcp_scan = scan;
+            let mut rig = rig(config);
+            let probes = rig.probes();
+            let reset = |probe: &[u8], sequence: Option<u32>, acknowledges: Option<u32>| {
+                let mut frame = answer(probe, 0);
+                frame[33] = 0x04 | if acknowledges.is_some() { 0x10 } else { 0 };
+                frame[24..28].copy_from_slice(&sequence.unwrap_or(0).to_be_bytes());
+                frame[28..32].copy_from_slice(&acknowledges.unwrap_or(0).to_be_bytes());
+                frame[36..38].fill(0);
+                let addr = |at: usize| IpAddr::from(*frame[at..].first_chunk::<4>().unwrap());
+                let pseudo = crate::wire::checksum::Checksum::ZERO;
+                let sum = pseudo.pseudo_header(addr(12), addr(16), 6, 20).octets(&frame[20..]);
+                frame[36..38].copy_from_slice(&sum.finish().to_be_bytes());
+                frame
+            };
+            let sent = |probe: &[u8]| u32::from_be_bytes(*probe[24..].first_chunk().unwrap());
+            for probe in &probes {
+                // RFC 9293 §3.10.7.1, after which the state is known.
+                let next = sent(probe).wrapping_add(u32::from(scan != TcpScan::Null));
+                let (right, wrong) = if scan == TcpScan::Ack {
+                    (reset(probe, Some(sent(probe)), None), reset(probe, None, Some(next)))
+                } else {
+                    (reset(probe, None, Some(next)), reset(probe, Some(sent(probe)), None))
+                };
+                assert_eq!(rig.hear(&wrong), Err(Rejection::BadCookie), "{scan:?}");
+                let events = rig.hear(&right).unwrap();
+                let state = events.iter().find_map(|event| match event {
+                    ScanEvent::Endpoint(seen) => Some((seen.state, seen.reason)),
+                    _ => None,
+                });
+                assert_eq!(state, Some((scan.reset_state(), Reason::Reset)), "{scan:?}");
+                if scan != TcpScan::Syn {
+                    assert_eq!(rig.hear(&answer(probe, 1)), Err(Rejection::Unexpected));
+                }
+            }
+            let counts = rig.receiver.counts();
+            let reached = if scan == TcpScan::Ack { (2, 0) } else { (0, 2) };
+            assert_eq!((counts.unfiltered, counts.closed), reached, "{scan:?}");
+        }
     }
 
     fn rig_for(target: &str) -> Rig {

@@ -102,11 +102,19 @@ pub enum Reason {
     LocalAddress,
     /// Another program's report says so.
     Imported,
+    /// An SCTP INIT ACK with our tag.
+    InitAck,
+    /// An SCTP ABORT with our tag.
+    Abort,
+    /// ICMP timestamp reply.
+    TimestampReply,
+    /// ICMP address mask reply.
+    AddressMaskReply,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
         Self::SynAck,
         Self::Reset,
         Self::ConnAccept,
@@ -124,6 +132,10 @@ impl Reason {
         Self::NdResponse,
         Self::LocalAddress,
         Self::Imported,
+        Self::InitAck,
+        Self::Abort,
+        Self::TimestampReply,
+        Self::AddressMaskReply,
     ];
 
     /// The name in every output format.
@@ -146,6 +158,10 @@ impl Reason {
             Self::NdResponse => "nd-response",
             Self::LocalAddress => "localhost-response",
             Self::Imported => "imported",
+            Self::InitAck => "init-ack",
+            Self::Abort => "abort",
+            Self::TimestampReply => "timestamp-reply",
+            Self::AddressMaskReply => "addressmask-reply",
         }
     }
 }

@@ -168,7 +168,10 @@ impl Transmitter {
 /// The templates of one hop.
 struct HopTemplates {
     tcp: ProbeTemplate,
+    sctp: ProbeTemplate,
     echo: ProbeTemplate,
+    timestamp: ProbeTemplate,
+    address_mask: ProbeTemplate,
     udp_empty: ProbeTemplate,
     udp: BTreeMap<u16, ProbeTemplate>,
 }
@@ -182,9 +185,13 @@ impl HopTemplates {
             let payload = payloads.template(port);
             (!payload.is_empty()).then(|| (port, udp(payload)))
         };
+        let (scan, options) = (plan.config().tcp_scan, style.tcp_options);
         Self {
-            tcp: ProbeTemplate::tcp_syn(source, header, style.tcp_options).styled(style),
+            tcp: ProbeTemplate::tcp(source, header, scan, options).styled(style),
+            sctp: ProbeTemplate::sctp_init(source, header).styled(style),
             echo: ProbeTemplate::echo(source, header).styled(style),
+            timestamp: ProbeTemplate::timestamp(source, header).styled(style),
+            address_mask: ProbeTemplate::address_mask(source, header).styled(style),
             udp_empty: udp(&[]),
             udp: plan.udp_ports().filter_map(usual).collect(),
         }
@@ -201,7 +208,10 @@ impl HopTemplates {
         let from = cookie.source_port(plan.config().source_ports);
         match aim.probe {
             Probe::Tcp(port) => self.tcp.patch(aim.addr, mac, (from, port), cookie, |_| {}),
+            Probe::Sctp(port) => self.sctp.patch(aim.addr, mac, (from, port), cookie, |_| {}),
             Probe::Echo => self.echo.patch(aim.addr, mac, (0, 0), cookie, |_| {}),
+            Probe::Timestamp => self.timestamp.patch(aim.addr, mac, (0, 0), cookie, |_| {}),
+            Probe::AddressMask => self.address_mask.patch(aim.addr, mac, (0, 0), cookie, |_| {}),
             Probe::Udp(port) => {
                 let template = self.udp.get_mut(&port).unwrap_or(&mut self.udp_empty);
                 let payloads = &plan.config().payloads;

@@ -14,7 +14,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (tcp, udp) = ports.for_scan(true, false);
 
     // Plan: nothing is sent yet, and nothing outside the scope can be.
-    let targets = TargetSet::single(Block { addrs: targets.addrs().clone(), tcp, udp });
+    let targets =
+        TargetSet::single(Block { addrs: targets.addrs().clone(), tcp, udp, ..Block::default() });
     let options = ScanOptions { rate_pps: 10_000, ..ScanOptions::default() };
     let scan = Scan::plan(&targets, &Scope::unbounded(), options)?;
 

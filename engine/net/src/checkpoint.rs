@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use portolan_core::UnixTime;
 use portolan_core::permutation::Shard;
+use portolan_core::probe::TcpScan;
 use portolan_core::target::spec::PortSpec;
 use portolan_core::target::{Block, TargetSet, TargetSpec};
 use serde::{Deserialize, Serialize};
@@ -97,17 +98,24 @@ struct BlockDto {
     addrs: String,
     tcp: String,
     udp: String,
+    #[serde(default)]
+    sctp: String,
 }
 
-const KINDS: [&str; 4] = ["syn", "udp", "connect", "discover"];
+const KINDS: [&str; 9] =
+    ["syn", "udp", "connect", "discover", "sctp", "ack", "fin", "null", "xmas"];
 
 impl fmt::Display for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let on = [self.kinds.syn, self.kinds.udp, self.kinds.connect, self.kinds.discover];
+        let ScanKinds { syn, segment, sctp, udp, connect, discover } = self.kinds;
+        let [ack, fin, null, xmas] =
+            [TcpScan::Ack, TcpScan::Fin, TcpScan::Null, TcpScan::Xmas].map(|s| segment == Some(s));
+        let on = [syn, udp, connect, discover, sctp, ack, fin, null, xmas];
         let block = |b: &Block| BlockDto {
             addrs: b.addrs.to_string(),
             tcp: b.tcp.to_string(),
             udp: b.udp.to_string(),
+            sctp: b.sctp.to_string(),
         };
         let dto = CheckpointDto {
             portolan_checkpoint: VERSION,
@@ -154,6 +162,8 @@ impl FromStr for Checkpoint {
             targets: blocks?.into_iter().collect(),
             kinds: ScanKinds {
                 syn: has("syn"),
+                segment: TcpScan::ALL.into_iter().find(|s| *s != TcpScan::Syn && has(s.name())),
+                sctp: has("sctp"),
                 udp: has("udp"),
                 connect: has("connect"),
                 discover: has("discover"),
@@ -189,6 +199,7 @@ fn block_of(dto: &BlockDto) -> Result<Block, CheckpointError> {
         addrs: spec.addrs().clone(),
         tcp: ports("tcp", &dto.tcp)?,
         udp: ports("udp", &dto.udp)?,
+        sctp: ports("sctp", &dto.sctp)?,
     })
 }
 
@@ -202,11 +213,12 @@ mod tests {
         let block = Block {
             addrs: spec.addrs().clone(),
             tcp: [(1, 100), (443, 443)].into_iter().collect(),
+            sctp: [(38_412, 38_412)].into_iter().collect(),
             ..Block::default()
         };
         let checkpoint = Checkpoint {
             targets: TargetSet::single(block),
-            kinds: ScanKinds { syn: true, ..ScanKinds::default() },
+            kinds: ScanKinds { segment: Some(TcpScan::Null), sctp: true, ..ScanKinds::default() },
             seed: u64::MAX,
             begun: UnixTime::from_millis(1_700_000_000_123),
             shard: Shard { index: 1, count: 4 },

@@ -131,6 +131,6 @@ impl Settled {
 }
 
 fn tcp_only(targets: &TargetSet) -> TargetSet {
-    let tcp = |b: &Block| Block { udp: PortSet::new(), ..b.clone() };
+    let tcp = |b: &Block| Block { udp: PortSet::new(), sctp: PortSet::new(), ..b.clone() };
     targets.blocks().iter().map(tcp).collect()
 }

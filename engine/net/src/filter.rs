@@ -35,13 +35,14 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// TCP and UDP to no port yet; ICMP errors and echo replies; ICMPv6 likewise, and neighbour
-    /// discovery; no ARP; IPv6 with extension headers (the parser judges); no later fragments.
+    /// TCP, UDP and SCTP to no port yet; ICMP errors and replies to queries; ICMPv6 likewise, and
+    /// neighbour discovery; no ARP; IPv6 with extension headers (the parser judges); no later
+    /// fragments.
     pub const fn new(encapsulation: Encapsulation) -> Self {
         Self { encapsulation, ports: Vec::new(), arp: false }
     }
 
-    /// Also TCP and UDP to destination ports in `range`, our source ports.
+    /// Also TCP, UDP and SCTP to destination ports in `range`, our source ports.
     ///
     /// Beyond [`RANGES_MAX`] ranges the last one grows to cover the rest.
     #[must_use]
@@ -82,10 +83,11 @@ impl Filter {
         asm.load(LOAD_BYTE, base + 9);
         asm.jump(IF_EQUAL, TCP, Label::V4Ports, Label::Next);
         asm.jump(IF_EQUAL, UDP, Label::V4Ports, Label::Next);
+        asm.jump(IF_EQUAL, SCTP, Label::V4Ports, Label::Next);
         asm.jump(IF_EQUAL, ICMP, Label::Next, Label::Reject);
         asm.load(LOAD_X_HEADER_LEN, base);
         asm.load(LOAD_BYTE_AT_X, base);
-        asm.any_of(&[ECHO_REPLY, UNREACHABLE, TIME_EXCEEDED]);
+        asm.any_of(&ICMP_TYPES);
         asm.label(Label::V4Ports);
         asm.load(LOAD_X_HEADER_LEN, base);
         asm.load(LOAD_HALF_AT_X, base + 2);
@@ -94,6 +96,7 @@ impl Filter {
         asm.load(LOAD_BYTE, base + 6);
         asm.jump(IF_EQUAL, TCP, Label::V6Ports, Label::Next);
         asm.jump(IF_EQUAL, UDP, Label::V6Ports, Label::Next);
+        asm.jump(IF_EQUAL, SCTP, Label::V6Ports, Label::Next);
         asm.jump(IF_EQUAL, ICMPV6, Label::V6Icmp, Label::Next);
         asm.any_of(&EXTENSION_HEADERS);
         asm.label(Label::V6Icmp);
@@ -163,10 +166,9 @@ const TCP: u32 = 6;
 const UDP: u32 = 17;
 const ICMPV6: u32 = 58;
 const ARP_REPLY: u32 = 2;
-/// ICMP types, RFC 792.
-const ECHO_REPLY: u32 = 0;
-const UNREACHABLE: u32 = 3;
-const TIME_EXCEEDED: u32 = 11;
+const SCTP: u32 = 132;
+/// Echo reply, unreachable, time exceeded, timestamp reply (RFC 792); address mask reply (RFC 950).
+const ICMP_TYPES: [u32; 5] = [0, 3, 11, 14, 18];
 /// Unreachable, time exceeded, echo reply (RFC 4443); solicitation, advertisement (RFC 4861).
 const ICMPV6_TYPES: [u32; 5] = [1, 3, 129, 135, 136];
 /// Hop-by-hop, routing, fragment, destination options: RFC 8200 §4.

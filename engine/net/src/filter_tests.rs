@@ -91,6 +91,18 @@ fn answers_to_our_ports_pass_and_others_do_not() {
 }
 
 #[test]
+fn sctp_has_its_ports_where_udp_has_them() {
+    for (port, expected) in [(40_959, false), (40_960, true), (45_056, false)] {
+        for (mut frame, at) in
+            [(frame!(v4().udp(38_412, port)), 14 + 9), (frame!(v6().udp(38_412, port)), 14 + 6)]
+        {
+            frame[at] = 132;
+            assert_eq!(passes(&frame), expected, "{port}");
+        }
+    }
+}
+
+#[test]
 fn options_in_the_ipv4_header_move_the_port() {
     let mut header =
         etherparse::Ipv4Header::new(20, 64, etherparse::ip_number::TCP, [1; 4], [2; 4]).unwrap();
@@ -109,6 +121,11 @@ fn icmp_answers_pass_and_requests_do_not() {
     assert!(!passes(&frame!(v4().icmpv4(Icmpv4Type::EchoRequest(echo)))));
     assert!(passes(&frame!(v6().icmpv6(Icmpv6Type::EchoReply(echo)))));
     assert!(!passes(&frame!(v6().icmpv6(Icmpv6Type::EchoRequest(echo)))));
+    for kind in 0..=255 {
+        let raw = Icmpv4Type::Unknown { type_u8: kind, code_u8: 0, bytes5to8: [0; 4] };
+        let expected = [0, 3, 11, 14, 18].contains(&kind);
+        assert_eq!(passes(&frame!(v4().icmpv4(raw))), expected, "type {kind}");
+    }
     for (kind, expected) in
         [(1, true), (2, false), (3, true), (135, true), (136, true), (143, false)]
     {
@@ -129,7 +146,7 @@ fn later_fragments_stop_here() {
 
 #[test]
 fn extension_headers_are_for_the_parser() {
-    for (next, expected) in [(0, true), (43, true), (44, true), (60, true), (132, false)] {
+    for (next, expected) in [(0, true), (43, true), (44, true), (60, true), (50, false)] {
         let mut frame = frame!(v6().udp(53, 41_000));
         frame[14 + 6] = next;
         assert_eq!(passes(&frame), expected, "next header {next}");

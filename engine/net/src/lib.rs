@@ -58,7 +58,7 @@ pub use connect::{ConnectOptions, connect_scan};
 pub use filter::Filter;
 pub use link::{Arrival, RxLink, TxLink};
 pub use link::{LinkError, PacketRx, PacketRxOptions, PacketTx, PacketTxOptions, RawIpTx};
-pub use options::{Cancel, ScanKinds, ScanOptions};
+pub use options::{Cancel, Discovery, ScanKinds, ScanOptions};
 pub use outcome::ScanOutcome;
 pub use ports::PortBlock;
 pub use prepare::PrepareError;

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use portolan_core::MacAddr;
 use portolan_core::permutation::Shard;
+use portolan_core::probe::{Pings, TcpScan};
+use portolan_core::target::PortSet;
 use portolan_core::wire::ProbeStyle;
 
 use crate::checkpoint::Checkpoint;
@@ -17,12 +19,16 @@ pub const RATE_PPS_DEFAULT: u32 = 1_000;
 /// Further probes to what has not answered, by default.
 pub const RETRIES_DEFAULT: u8 = 2;
 
-/// What a scan sends; TCP and UDP ports are probed according to which ports the targets name.
+/// What a scan sends; ports are probed according to which ports the targets name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "a set of four independent kinds")]
+#[expect(clippy::struct_excessive_bools, reason = "a set of independent kinds")]
 pub struct ScanKinds {
     /// TCP by SYN.
     pub syn: bool,
+    /// TCP by another segment than SYN.
+    pub segment: Option<TcpScan>,
+    /// SCTP by INIT.
+    pub sctp: bool,
     /// UDP.
     pub udp: bool,
     /// TCP by `connect`, through the kernel.
@@ -31,11 +37,44 @@ pub struct ScanKinds {
     pub discover: bool,
 }
 
+impl ScanKinds {
+    /// Whether TCP ports are probed at all.
+    pub const fn tcp(&self) -> bool {
+        self.syn || self.connect || self.segment.is_some()
+    }
+
+    /// Which segment TCP ports are sent.
+    pub fn tcp_scan(&self) -> TcpScan {
+        self.segment.unwrap_or_default()
+    }
+}
+
+/// How hosts beyond the link are looked for; neighbours on it are asked for their addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discovery {
+    /// By an echo request.
+    pub echo: bool,
+    /// By the other queries of ICMP.
+    pub pings: Pings,
+    /// By a SYN to these ports.
+    pub syn_ports: PortSet,
+}
+
+impl Default for Discovery {
+    /// An echo request, and a SYN to ports 22, 80 and 443.
+    fn default() -> Self {
+        let syn_ports = [22, 80, 443].into_iter().collect();
+        Self { echo: true, pings: Pings::default(), syn_ports }
+    }
+}
+
 /// How a scan is done; the default is polite.
 #[derive(Debug, Clone)]
 pub struct ScanOptions {
     /// What is sent.
     pub kinds: ScanKinds,
+    /// What is sent where hosts are looked for.
+    pub discovery: Discovery,
     /// Packets a second over all threads and links.
     pub rate_pps: u32,
     /// Further probes to what has not answered; at most 15.
@@ -71,6 +110,7 @@ impl Default for ScanOptions {
     fn default() -> Self {
         Self {
             kinds: ScanKinds { syn: true, ..ScanKinds::default() },
+            discovery: Discovery::default(),
             rate_pps: RATE_PPS_DEFAULT,
             retries: RETRIES_DEFAULT,
             cooldown: None,

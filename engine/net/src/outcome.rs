@@ -61,6 +61,7 @@ pub(crate) fn conclude(
         open: counts.open,
         closed: counts.closed,
         filtered: counts.filtered,
+        unfiltered: counts.unfiltered,
         silent: asked.saturating_sub(answered),
         hosts_up: counts.hosts_up,
         rejected: rejected(&counts),

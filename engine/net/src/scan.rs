@@ -5,6 +5,7 @@ use std::sync::Arc;
 use portolan_core::answered::Answered;
 use portolan_core::cookie::{CookieKey, SourcePorts};
 use portolan_core::plan::{PASSES_MAX, PlanConfig, PlanError, Probe, ScanPlan};
+use portolan_core::probe::Pings;
 use portolan_core::seed::Seed;
 use portolan_core::target::{Block, Scope, TargetSet};
 use portolan_core::{Endpoint, ScanEvent, Transport, UnixTime};
@@ -20,9 +21,6 @@ use crate::ports::PortsError;
 use crate::prepare::PrepareError;
 use crate::privilege::Privilege;
 use crate::sys::SyscallError;
-
-/// TCP ports that discovery knocks at beyond the link, beside the echo request.
-const DISCOVERY_PORTS: [u16; 3] = [22, 80, 443];
 
 /// How a scan is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -248,7 +246,7 @@ impl Scan {
     pub(crate) fn config(&self, source_ports: SourcePorts) -> PlanConfig {
         let discover = self.options.kinds.discover;
         let blocks = if discover {
-            let tcp = DISCOVERY_PORTS.into_iter().collect();
+            let tcp = self.options.discovery.syn_ports.clone();
             vec![Block { addrs: self.targets.addrs(), tcp, ..Block::default() }]
         } else {
             self.targets.blocks().to_vec()
@@ -256,8 +254,10 @@ impl Scan {
         PlanConfig {
             scope: Scope::only(self.targets.addrs()),
             blocks,
-            echo: discover,
+            echo: discover && self.options.discovery.echo,
+            pings: if discover { self.options.discovery.pings } else { Pings::default() },
             discover,
+            tcp_scan: self.options.kinds.tcp_scan(),
             passes: self.options.retries.saturating_add(1).min(PASSES_MAX),
             seed: Seed(self.seed),
             key: self.key,
@@ -348,11 +348,21 @@ fn method_of(
     if options.kinds.discover {
         return Err(ScanPlanError::NeedsPrivilege { what: "host discovery" });
     }
-    if targets.blocks().iter().all(|b| b.tcp.is_empty()) {
-        return Err(ScanPlanError::NeedsPrivilege { what: "a UDP scan" });
+    if options.kinds.segment.is_some() {
+        return Err(ScanPlanError::NeedsPrivilege { what: "a TCP scan by other than SYN" });
     }
     let udp = targets.blocks().iter().any(|b| !b.udp.is_empty());
-    let left_out = if udp { ", and leaves UDP ports out" } else { "" };
+    let sctp = targets.blocks().iter().any(|b| !b.sctp.is_empty());
+    if targets.blocks().iter().all(|b| b.tcp.is_empty()) {
+        let what = if udp { "a UDP scan" } else { "an SCTP scan" };
+        return Err(ScanPlanError::NeedsPrivilege { what });
+    }
+    let left_out = match (udp, sctp) {
+        (false, false) => "",
+        (true, false) => ", and leaves UDP ports out",
+        (false, true) => ", and leaves SCTP ports out",
+        (true, true) => ", and leaves UDP and SCTP ports out",
+    };
     let sentence =
         format!("no privilege for raw packets (CAP_NET_RAW): this is a TCP connect scan{left_out}");
     Ok((Method::Connect, Some(sentence)))

@@ -4,17 +4,23 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use etherparse::{
     ArpHardwareId, ArpOperation, ArpPacket, EtherType, NetSlice, PacketBuilder, SlicedPacket,
     TcpHeader, TransportSlice,
 };
-use portolan_core::target::{Block, Scope, TargetSet, TargetSpec};
+use portolan_core::link::Encapsulation;
+use portolan_core::probe::{Pings, TcpScan};
+use portolan_core::target::{Block, PortSet, Scope, TargetSet, TargetSpec};
 use portolan_core::wire::{ProbeStyle, TcpOptions, VlanId};
-use portolan_core::{Endpoint, PortState, Reason, ScanEvent};
-use portolan_net::{Cancel, Scan, ScanOptions, ScanOutcome};
-use portolan_simnet::lab::{FAR_MAC, Lab};
+use portolan_core::{Endpoint, PortState, Reason, ScanEvent, Transport};
+use portolan_net::{Cancel, Discovery, Scan, ScanKinds, ScanOptions, ScanOutcome};
+use portolan_simnet::lab::{FAR_MAC, Lab, listen_tcp};
 use portolan_simnet::lab_test;
+use portolan_simnet::network::probe::{self, Question};
+use portolan_simnet::network::reply;
+use portolan_simnet::network::world::{Answer, Behaviour};
 
 type States = BTreeMap<Endpoint, (PortState, Reason)>;
 
@@ -35,6 +41,46 @@ fn scan(targets: &TargetSet, options: ScanOptions) -> (States, ScanOutcome) {
         })
         .unwrap();
     (states, outcome)
+}
+
+fn states_of(found: &States, addr: &str) -> Vec<(u16, PortState, Reason)> {
+    let addr: std::net::IpAddr = addr.parse().unwrap();
+    let of = found.iter().filter(|(endpoint, _)| endpoint.addr == addr);
+    of.map(|(endpoint, (state, reason))| (endpoint.port, *state, *reason)).collect()
+}
+
+#[test]
+fn a_kernel_answers_other_segments_as_the_rfc_says() {
+    lab_test!(a_kernel_answers_other_segments_as_the_rfc_says, {
+        let lab = Lab::builder()
+            .silent("10.78.0.2/32".parse().unwrap())
+            .rejected("10.79.9.1/32".parse().unwrap())
+            .build()
+            .unwrap();
+        let _listener = lab.far(|| listen_tcp([80])).unwrap();
+        let targets = tcp("10.78.0.1-10.78.0.2 10.79.9.1 fd00:78::1 127.0.0.1", &[80, 81]);
+        let refused = (PortState::Filtered, Reason::AdminProhibited);
+        for segment in [TcpScan::Ack, TcpScan::Fin, TcpScan::Null, TcpScan::Xmas] {
+            let kinds = ScanKinds { segment: Some(segment), ..ScanKinds::default() };
+            let options = ScanOptions { kinds, retries: 1, ..ScanOptions::default() };
+            let (states, outcome) = scan(&targets, options);
+            let reset = |port| (port, segment.reset_state(), Reason::Reset);
+            // A port that listens answers an ACK alone.
+            let mut expected = vec![reset(80), reset(81)];
+            if segment != TcpScan::Ack {
+                expected.remove(0);
+            }
+            for addr in ["10.78.0.1", "fd00:78::1"] {
+                assert_eq!(states_of(&states, addr), expected, "{segment:?} to {addr}");
+            }
+            let counts = (outcome.stats.unfiltered, outcome.stats.closed);
+            let three = if segment == TcpScan::Ack { (6, 0) } else { (0, 4) };
+            assert_eq!(counts, three, "{segment:?}: two hosts beyond the cable, and this one");
+            assert_eq!(states_of(&states, "10.78.0.2"), [], "{segment:?}");
+            let rejected = states_of(&states, "10.79.9.1");
+            assert!(rejected.iter().all(|(_, s, r)| (*s, *r) == refused), "{rejected:?}");
+        }
+    });
 }
 
 #[test]
@@ -63,6 +109,86 @@ fn probes_look_as_they_are_asked_to() {
             }
             assert_eq!(seen, 2);
         }
+    });
+}
+
+/// What a host says that speaks SCTP on even ports, and answers every query of ICMP.
+fn sctp_host(frame: &[u8]) -> Option<Vec<u8>> {
+    let link = Encapsulation::Ethernet;
+    let asked = probe::read(frame, link)?;
+    let others = ["10.78.0.1", "fd00:78::1"].map(|addr| addr.parse() != Ok(asked.target));
+    if others == [true; 2] {
+        return None;
+    }
+    let answer = match asked.question() {
+        Question::Sctp(port) if port % 2 == 1 => Answer::Reset { plain: false },
+        Question::Sctp(_) | Question::Timestamp | Question::AddressMask => Answer::Open,
+        _ => return None,
+    };
+    let behaviour = Behaviour { answer, delay: Duration::ZERO, twice: false, ttl: 60 };
+    reply::write(&asked, &behaviour, link)
+}
+
+#[test]
+fn sctp_is_open_or_closed_or_silent() {
+    lab_test!(sctp_is_open_or_closed_or_silent, {
+        // No kernel answers for these, so an answerer of frames can.
+        let lab = Lab::builder()
+            .silent("10.78.0.0/24".parse().unwrap())
+            .silent("fd00:78::/120".parse().unwrap())
+            .build()
+            .unwrap();
+        let host = lab.respond(sctp_host).unwrap();
+        let sctp = [36_412_u16, 36_413].into_iter().collect();
+        let addrs = "10.78.0.1 fd00:78::1".parse::<TargetSpec>().unwrap().addrs().clone();
+        let targets = TargetSet::single(Block { addrs, sctp, ..Block::default() });
+        let kinds = ScanKinds { sctp: true, ..ScanKinds::default() };
+        let options = ScanOptions { kinds, retries: 1, ..ScanOptions::default() };
+        let (states, outcome) = scan(&targets, options.clone());
+        let expected = [
+            (36_412, PortState::Open, Reason::InitAck),
+            (36_413, PortState::Closed, Reason::Abort),
+        ];
+        for addr in ["10.78.0.1", "fd00:78::1"] {
+            assert_eq!(states_of(&states, addr), expected);
+        }
+        assert!(states.keys().all(|endpoint| endpoint.transport == Transport::Sctp));
+        assert_eq!((outcome.stats.open, outcome.stats.closed, outcome.stats.silent), (2, 2, 0));
+        drop(host);
+        let (states, outcome) = scan(&targets, options);
+        assert_eq!((states.len(), outcome.stats.silent), (0, 4));
+    });
+}
+
+#[test]
+fn hosts_are_found_by_the_time_and_the_mask_they_tell() {
+    lab_test!(hosts_are_found_by_the_time_and_the_mask_they_tell, {
+        let silent = "10.78.0.0/24".parse().unwrap();
+        let lab = Lab::builder().silent(silent).build().unwrap();
+        let _host = lab.respond(sctp_host).unwrap();
+        let find = |targets: &str, pings: Pings| {
+            let discovery = Discovery { echo: false, pings, syn_ports: PortSet::new() };
+            let kinds = ScanKinds { discover: true, ..ScanKinds::default() };
+            let options = ScanOptions { kinds, discovery, ..ScanOptions::default() };
+            let scan = Scan::plan(&tcp(targets, &[]), &Scope::unbounded(), options).unwrap();
+            let mut found = BTreeMap::new();
+            let outcome = scan.run(&Cancel::default(), &mut |event| {
+                if let ScanEvent::Host(host) = event {
+                    found.insert(host.addr.to_string(), host.reason);
+                }
+            });
+            assert!(outcome.unwrap().complete);
+            found
+        };
+        let timestamp = Pings { timestamp: true, ..Pings::default() };
+        let mask = Pings { address_mask: true, ..Pings::default() };
+        // Linux tells its time and not its mask; IPv6 has neither question.
+        let kernel = "10.78.1.1".to_owned();
+        let time = [(kernel, Reason::TimestampReply)].into();
+        assert_eq!(find("10.78.1.1 fd00:78::1", timestamp), time);
+        assert_eq!(find("10.78.1.1 fd00:78::1", mask), BTreeMap::new());
+        let other = "10.78.0.1".to_owned();
+        assert_eq!(find("10.78.0.1", mask), [(other, Reason::AddressMaskReply)].into());
     });
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use portolan_core::plan::ScanPlan;
+use portolan_core::probe::TcpScan;
 use portolan_core::{Endpoint, Observation, PortState, Reason, Transport};
 
 use super::probe::Question;
@@ -62,9 +63,10 @@ impl Oracle {
         for aim in (0..plan.len()).filter_map(|index| plan.aim(index)) {
             let endpoint = aim.probe.endpoint(aim.addr);
             let question = match endpoint.transport {
-                Transport::Tcp => Question::Tcp(endpoint.port),
+                Transport::Tcp => Question::Tcp(plan.config().tcp_scan, endpoint.port),
                 Transport::Udp => Question::Udp(endpoint.port),
-                _ => Question::Echo,
+                Transport::Sctp => Question::Sctp(endpoint.port),
+                Transport::Ip => Question::Echo,
             };
             let answer = world.behaviour(aim.addr, question).answer;
             if speaks_itself(answer) {
@@ -194,10 +196,16 @@ const fn speaks_itself(answer: Answer) -> bool {
 /// What an answer means, by the book: RFC 9293 §3.10.7, RFC 1122 §4.1.3.1, and nmap's words.
 fn verdict(answer: Answer, question: Question) -> Option<Verdict> {
     let udp = matches!(question, Question::Udp(_));
+    let sctp = matches!(question, Question::Sctp(_));
     let (state, reason) = match answer {
         Answer::Silence => return None,
         Answer::Open if udp => (PortState::Open, Reason::UdpResponse),
+        Answer::Open if sctp => (PortState::Open, Reason::InitAck),
         Answer::Open => (PortState::Open, Reason::SynAck),
+        Answer::Reset { .. } if sctp => (PortState::Closed, Reason::Abort),
+        Answer::Reset { .. } if matches!(question, Question::Tcp(TcpScan::Ack, _)) => {
+            (PortState::Unfiltered, Reason::Reset)
+        }
         Answer::Reset { .. } => (PortState::Closed, Reason::Reset),
         Answer::Error { kind: ErrorKind::Port, router: None, .. } if udp => {
             (PortState::Closed, Reason::PortUnreach)

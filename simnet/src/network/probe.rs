@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
-use etherparse::{Ipv4HeaderSlice, NetSlice, SlicedPacket, TransportSlice};
+use etherparse::{IpNumber, Ipv4HeaderSlice, NetSlice, SlicedPacket, TransportSlice};
 use portolan_core::link::Encapsulation;
+use portolan_core::probe::TcpScan;
 use portolan_core::{Endpoint, Transport};
 
 /// A sound probe.
@@ -33,6 +34,28 @@ pub enum Ask<'a> {
         /// The sequence number.
         sequence: u32,
     },
+    /// Another segment that begins nothing.
+    Segment {
+        /// The scanner's port.
+        from: u16,
+        /// The port that is asked.
+        to: u16,
+        /// Its kind.
+        kind: TcpScan,
+        /// The sequence number.
+        sequence: u32,
+        /// The acknowledgement number.
+        acknowledges: u32,
+    },
+    /// An INIT of SCTP.
+    Init {
+        /// The scanner's port.
+        from: u16,
+        /// The port that is asked.
+        to: u16,
+        /// The initiate tag.
+        tag: [u8; 4],
+    },
     /// A datagram.
     Datagram {
         /// The scanner's port.
@@ -49,35 +72,66 @@ pub enum Ask<'a> {
         /// The data.
         payload: &'a [u8],
     },
+    /// A timestamp request.
+    Timestamp {
+        /// Identifier and sequence number.
+        sequence: [u8; 4],
+    },
+    /// An address mask request.
+    AddressMask {
+        /// Identifier and sequence number.
+        sequence: [u8; 4],
+    },
 }
 
 /// A question without its details: what a host's behaviour depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Question {
-    /// A SYN to a port.
-    Tcp(u16),
+    /// A segment to a port.
+    Tcp(TcpScan, u16),
     /// A datagram to a port.
     Udp(u16),
+    /// An INIT to a port.
+    Sctp(u16),
     /// An echo request.
     Echo,
+    /// A timestamp request.
+    Timestamp,
+    /// An address mask request.
+    AddressMask,
+}
+
+impl Question {
+    /// Whether it is put to a port.
+    pub const fn is_to_port(self) -> bool {
+        matches!(self, Self::Tcp(..) | Self::Udp(_) | Self::Sctp(_))
+    }
 }
 
 impl Probe<'_> {
     /// The question.
     pub const fn question(&self) -> Question {
         match self.ask {
-            Ask::Syn { to, .. } => Question::Tcp(to),
+            Ask::Syn { to, .. } => Question::Tcp(TcpScan::Syn, to),
+            Ask::Segment { to, kind, .. } => Question::Tcp(kind, to),
+            Ask::Init { to, .. } => Question::Sctp(to),
             Ask::Datagram { to, .. } => Question::Udp(to),
             Ask::Echo { .. } => Question::Echo,
+            Ask::Timestamp { .. } => Question::Timestamp,
+            Ask::AddressMask { .. } => Question::AddressMask,
         }
     }
 
-    /// What the question is put to; echo requests as IP protocol 1, as the engine names them.
+    /// What the question is put to; those of ICMP as IP protocol 1 with their type above it, as the
+    /// engine names them.
     pub const fn endpoint(&self) -> Endpoint {
         match self.question() {
-            Question::Tcp(port) => Endpoint::tcp(self.target, port),
+            Question::Tcp(_, port) => Endpoint::tcp(self.target, port),
             Question::Udp(port) => Endpoint::udp(self.target, port),
+            Question::Sctp(port) => Endpoint::new(self.target, Transport::Sctp, port),
             Question::Echo => Endpoint::new(self.target, Transport::Ip, 1),
+            Question::Timestamp => Endpoint::new(self.target, Transport::Ip, 13 * 256 + 1),
+            Question::AddressMask => Endpoint::new(self.target, Transport::Ip, 17 * 256 + 1),
         }
     }
 }
@@ -96,7 +150,11 @@ pub fn read(frame: &[u8], encapsulation: Encapsulation) -> Option<Probe<'_>> {
     };
     let packet = frame.get(encapsulation.header_len()..)?;
     let (source, target) = addresses(sliced.net.as_ref()?, packet)?;
-    let ask = ask(sliced.transport.as_ref()?, source, target)?;
+    let ask = match (sliced.transport.as_ref(), sliced.net.as_ref()?.ip_payload_ref()?) {
+        (Some(transport), _) => ask(transport, source, target)?,
+        (None, ip) if ip.ip_number == IpNumber::SCTP => init(ip.payload)?,
+        _ => return None,
+    };
     Some(Probe { source, target, macs, packet, ask })
 }
 
@@ -127,12 +185,18 @@ fn ask<'a>(transport: &TransportSlice<'a>, source: IpAddr, target: IpAddr) -> Op
                 Some((source, target)) => tcp.calc_checksum_ipv4(source, target).ok()?,
                 None => tcp.calc_checksum_ipv6(v6(source)?, v6(target)?).ok()?,
             };
-            let sound = sum == tcp.checksum() && tcp.syn() && !tcp.ack() && !tcp.rst();
-            sound.then(|| Ask::Syn {
-                from: tcp.source_port(),
-                to: tcp.destination_port(),
-                sequence: tcp.sequence_number(),
-            })
+            let (from, to) = (tcp.source_port(), tcp.destination_port());
+            let (sequence, acknowledges) = (tcp.sequence_number(), tcp.acknowledgment_number());
+            // CWR, ECE, URG, ACK, PSH, RST, SYN, FIN: RFC 9293 §3.1.
+            let kind = match *tcp.slice().get(13).filter(|_| sum == tcp.checksum())? {
+                0x02 => return Some(Ask::Syn { from, to, sequence }),
+                0x10 => TcpScan::Ack,
+                0x01 => TcpScan::Fin,
+                0x00 => TcpScan::Null,
+                0x29 => TcpScan::Xmas,
+                _ => return None,
+            };
+            Some(Ask::Segment { from, to, kind, sequence, acknowledges })
         }
         TransportSlice::Udp(udp) => {
             let (header, payload) = (udp.to_header(), udp.payload());
@@ -148,8 +212,14 @@ fn ask<'a>(transport: &TransportSlice<'a>, source: IpAddr, target: IpAddr) -> Op
         }
         TransportSlice::Icmpv4(icmp) => {
             let sum = icmp.header().icmp_type.calc_checksum(icmp.payload());
-            let sound = sum == icmp.checksum() && (icmp.type_u8(), icmp.code_u8()) == (8, 0);
-            sound.then(|| Ask::Echo { sequence: icmp.bytes5to8(), payload: icmp.payload() })
+            let sequence = icmp.bytes5to8();
+            let sound = sum == icmp.checksum() && icmp.code_u8() == 0;
+            match (sound.then(|| icmp.type_u8())?, icmp.slice().len()) {
+                (8, _) => Some(Ask::Echo { sequence, payload: icmp.payload() }),
+                (13, 20) => Some(Ask::Timestamp { sequence }),
+                (17, 12) => Some(Ask::AddressMask { sequence }),
+                _ => None,
+            }
         }
         TransportSlice::Icmpv6(icmp) => {
             let sound = icmp.is_checksum_valid(v6(source)?, v6(target)?)
@@ -158,4 +228,28 @@ fn ask<'a>(transport: &TransportSlice<'a>, source: IpAddr, target: IpAddr) -> Op
         }
         TransportSlice::Igmp(_) => None,
     }
+}
+
+/// An INIT alone in its packet, RFC 9260 §3.3.2.
+fn init(packet: &[u8]) -> Option<Ask<'_>> {
+    let (head, rest) = packet.split_first_chunk::<16>()?;
+    let [from @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _] = *head;
+    let [_, _, to, port, tag @ ..] = *head;
+    let [a, b, c, d, checksum @ .., kind, flags, high, low] = tag;
+    let mut zeroed = packet.to_vec();
+    zeroed.get_mut(8..12)?.fill(0);
+    let sound = [a, b, c, d] == [0; 4]
+        && checksum == crc32c(&zeroed).to_le_bytes()
+        && [kind, flags, high, low] == [1, 0, 0, 20]
+        && packet.len() == 32;
+    let tag = *rest.first_chunk::<4>().filter(|tag| sound && **tag != [0; 4])?;
+    Some(Ask::Init { from: u16::from_be_bytes(from), to: u16::from_be_bytes([to, port]), tag })
+}
+
+/// CRC-32C bit by bit, RFC 9260 appendix A.
+pub(crate) fn crc32c(octets: &[u8]) -> u32 {
+    !octets.iter().fold(u32::MAX, |crc, octet| {
+        let shift = |crc: u32, _| (crc >> 1) ^ if crc & 1 == 1 { 0x82F6_3B78 } else { 0 };
+        (0..8).fold(crc ^ u32::from(*octet), shift)
+    })
 }

@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
-use etherparse::{IpHeaders, PacketBuilder, PacketBuilderStep, TcpHeader};
+use etherparse::{IpHeaders, IpNumber, PacketBuilder, PacketBuilderStep, TcpHeader};
 use portolan_core::link::Encapsulation;
+use portolan_core::probe::TcpScan;
 
 use super::payloads::TFTP;
-use super::probe::{Ask, Probe};
+use super::probe::{Ask, Probe, crc32c};
 use super::world::{Answer, Behaviour, ErrorKind};
 
 /// An octet pattern that shows in captures who a frame is from.
@@ -40,11 +41,29 @@ pub fn write(
                 finish(|frame| step.icmpv6_raw(129, 0, sequence).write(frame, payload).ok())
             }
         },
+        (Answer::Open, Ask::Init { from, to, tag }) => sctp(step, (to, from), tag, &INIT_ACK),
+        (Answer::Reset { .. }, Ask::Init { from, to, tag }) => {
+            sctp(step, (to, from), tag, &[6, 0, 0, 4])
+        }
+        (Answer::Open, Ask::Timestamp { sequence }) => {
+            finish(|frame| step.icmpv4_raw(14, 0, sequence).write(frame, &[7; 12]).ok())
+        }
+        (Answer::Open, Ask::AddressMask { sequence }) => {
+            finish(|frame| step.icmpv4_raw(18, 0, sequence).write(frame, &[255; 4]).ok())
+        }
+        (Answer::Reset { plain }, Ask::Segment { from, to, kind, sequence, acknowledges }) => {
+            match kind {
+                // RFC 9293 §3.10.7.1.
+                TcpScan::Ack => bare_reset(step, to, from, acknowledges),
+                TcpScan::Null => reset(step, to, from, sequence),
+                _ => reset(step, to, from, sequence.wrapping_add(u32::from(!plain))),
+            }
+        }
         (Answer::Reset { plain }, Ask::Syn { from, to, sequence }) => {
             let next = if plain { sequence } else { sequence.wrapping_add(1) };
             reset(step, to, from, next)
         }
-        (Answer::Silence | Answer::Reset { .. }, _) => None,
+        (Answer::Silence | Answer::Reset { .. } | Answer::Open, _) => None,
         (Answer::Error { kind, router, whole }, _) => {
             error(wrap(router.unwrap_or(probe.target))?, kind, quoted(probe, whole)?)
         }
@@ -104,6 +123,35 @@ pub(crate) fn reset(
     let mut tcp = TcpHeader::new(from, to, 0, 0);
     (tcp.rst, tcp.ack, tcp.acknowledgment_number) = (true, true, acknowledges);
     finish(|frame| step.tcp_header(tcp).write(frame, &[]).ok())
+}
+
+/// A RST that acknowledges nothing.
+fn bare_reset(
+    step: PacketBuilderStep<IpHeaders>,
+    from: u16,
+    to: u16,
+    sequence: u32,
+) -> Option<Vec<u8>> {
+    let mut tcp = TcpHeader::new(from, to, sequence, 0);
+    tcp.rst = true;
+    finish(|frame| step.tcp_header(tcp).write(frame, &[]).ok())
+}
+
+/// An INIT ACK without its cookie, which nobody here takes up: RFC 9260 §3.3.3.
+const INIT_ACK: [u8; 20] = [2, 0, 0, 20, 9, 9, 9, 9, 0, 1, 0, 0, 0, 10, 0, 10, 0, 0, 0, 1];
+
+/// One chunk under a verification tag.
+fn sctp(
+    step: PacketBuilderStep<IpHeaders>,
+    (from, to): (u16, u16),
+    tag: [u8; 4],
+    chunk: &[u8],
+) -> Option<Vec<u8>> {
+    let (from, to) = (from.to_be_bytes(), to.to_be_bytes());
+    let mut packet = [&from[..], &to[..], &tag[..], &[0; 4][..], chunk].concat();
+    let sum = crc32c(&packet);
+    packet.get_mut(8..12)?.copy_from_slice(&sum.to_le_bytes());
+    finish(|frame| step.write(frame, IpNumber::SCTP, &packet).ok())
 }
 
 /// Types and codes after RFC 792, RFC 1812 §5.2.7.1 and RFC 4443 §3.1.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use portolan_core::Family;
 use portolan_core::endpoint::addr_bits;
+use portolan_core::probe::TcpScan;
 
 use super::probe::Question;
 use super::rng::draw;
@@ -179,7 +180,7 @@ impl World {
         let router = Some(router_of(addr));
         match self.host(addr) {
             HostKind::Absent => Answer::Silence,
-            HostKind::AllOpen => Answer::Open,
+            HostKind::AllOpen => heard(Answer::Open, question),
             HostKind::Prohibited => Answer::Error { kind: ErrorKind::Prohibited, router, whole },
             HostKind::Unreachable => Answer::Error { kind: ErrorKind::Host, router, whole },
             HostKind::Rejected => Answer::Error { kind: ErrorKind::Port, router, whole },
@@ -188,12 +189,12 @@ impl World {
     }
 
     fn port(&self, addr: IpAddr, question: Question, whole: bool) -> Answer {
-        if question == Question::Echo {
+        if !question.is_to_port() {
             return Answer::Open;
         }
         let part = self.permille(Use::Port, addr, Some(question));
         if part < self.mix.ports_open {
-            return Answer::Open;
+            return heard(Answer::Open, question);
         }
         if part >= self.mix.ports_open + self.mix.ports_closed {
             return Answer::Silence;
@@ -232,11 +233,25 @@ impl World {
         let [high, low] = halves(addr_bits(addr));
         let question = match question {
             None => 0,
-            Some(Question::Tcp(port)) => 0x1_0000 + u64::from(port),
+            // A port is open or closed whatever it is asked.
+            Some(Question::Tcp(_, port)) => 0x1_0000 + u64::from(port),
             Some(Question::Udp(port)) => 0x2_0000 + u64::from(port),
             Some(Question::Echo) => 0x3_0000,
+            Some(Question::Timestamp) => 0x3_0001,
+            Some(Question::AddressMask) => 0x3_0002,
+            Some(Question::Sctp(port)) => 0x4_0000 + u64::from(port),
         };
         draw(self.seed, [use_ as u64, high, low, question])
+    }
+}
+
+/// What an open port says: RFC 9293 §3.10.7.2 has one that listens drop what is neither RST, ACK
+/// nor SYN, and answer an ACK by RST.
+const fn heard(open: Answer, question: Question) -> Answer {
+    match question {
+        Question::Tcp(TcpScan::Ack, _) => Answer::Reset { plain: false },
+        Question::Tcp(TcpScan::Fin | TcpScan::Null | TcpScan::Xmas, _) => Answer::Silence,
+        _ => open,
     }
 }
 

@@ -252,6 +252,7 @@ impl Run {
             addrs: addrs.into_iter().collect(),
             tcp,
             udp,
+            ..Block::default()
         });
         report.coverage = cover::merged(blocks.chain(unlisted));
         report.states = self.states;
@@ -283,6 +284,11 @@ impl Run {
             return None;
         }
         let unlisted = addrs.difference(&self.listed.iter().copied().collect());
-        Some(Block { addrs: unlisted, tcp: self.tcp.clone(), udp: self.udp.clone() })
+        Some(Block {
+            addrs: unlisted,
+            tcp: self.tcp.clone(),
+            udp: self.udp.clone(),
+            ..Block::default()
+        })
     }
 }

@@ -30,7 +30,7 @@ use request::Request;
 /// # Errors
 /// What went wrong, with its exit code; results up to then are written.
 pub(crate) fn run(args: &ScanArgs) -> Result<Exit, Failure> {
-    if args.identify {
+    if args.kinds.identify {
         return Err(Failure::usage("-sV: services can't be identified yet; leave it out"));
     }
     let site = store::site(&args.out.site)?;
@@ -53,6 +53,7 @@ pub(crate) fn run(args: &ScanArgs) -> Result<Exit, Failure> {
         site: site.to_string(),
         targets: request.targets.clone(),
         connect: request.options.kinds.connect,
+        tcp_scan: request.options.kinds.tcp_scan(),
         hosts_only: request.options.kinds.discover,
     };
     let scan = run::plan(&request)?;
@@ -186,9 +187,13 @@ fn notes(outcome: &ScanOutcome, for_people: bool) {
         ));
     }
     if for_people {
+        let reached = match stats.unfiltered {
+            0 => String::new(),
+            count => format!("{count} unfiltered, "),
+        };
         let ended = if outcome.complete { "" } else { "interrupted: " };
         console::say(&format!(
-            "{ended}{} open, {} closed, {} filtered, {} silent; {} of {} up; {} probes in {:.1} s, \
+            "{ended}{} open, {} closed, {} filtered, {reached}{} silent; {} of {} up; {} probes in {:.1} s, \
              {:.0}/s",
             stats.open,
             stats.closed,

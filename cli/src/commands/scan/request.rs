@@ -17,6 +17,8 @@ use portolan_net::{Checkpoint, ScanKinds, ScanOptions};
 const TCP_PORTS_DEFAULT: usize = 1_000;
 /// As [`TCP_PORTS_DEFAULT`].
 const UDP_PORTS_DEFAULT: usize = 100;
+/// As [`TCP_PORTS_DEFAULT`].
+const SCTP_PORTS_DEFAULT: usize = 25;
 
 /// What to scan, and how.
 #[derive(Debug, Clone)]
@@ -34,10 +36,16 @@ pub(crate) struct Request {
 /// # Errors
 /// The first flag that makes no sense, a target outside the scope, nothing left to scan.
 pub(crate) fn from_flags(args: &ScanArgs) -> Result<Request, Failure> {
-    let kinds = kinds(args);
-    let (tcp, udp) = ports(args, kinds)?;
+    let kinds = args.kinds.kinds();
+    if let (Some(segment), true) = (kinds.segment, args.out.data.is_some()) {
+        let kind = segment.name();
+        return Err(Failure::usage(format_args!(
+            "--data: a scan by {kind} does not say what is open; store a SYN or connect scan"
+        )));
+    }
+    let ports = ports(args, kinds)?;
     let (scope, addrs) = addrs(args)?;
-    let targets = TargetSet::single(Block { addrs, tcp, udp });
+    let targets = TargetSet::single(Block { addrs, ..ports });
     targets.len().map_err(Failure::usage)?;
     targets.addrs().len().map_err(Failure::usage)?;
     Ok(Request { targets, scope, options: options(args, kinds)? })
@@ -56,16 +64,6 @@ pub(crate) fn from_checkpoint(args: &ScanArgs, left: Checkpoint) -> Result<Reque
     let targets = left.targets.clone();
     options.resume = Some(left);
     Ok(Request { targets, scope: Scope::unbounded(), options })
-}
-
-fn kinds(args: &ScanArgs) -> ScanKinds {
-    let none = !(args.syn || args.udp || args.connect || args.discover);
-    ScanKinds {
-        syn: args.syn || none,
-        udp: args.udp,
-        connect: args.connect,
-        discover: args.discover,
-    }
 }
 
 /// The addresses that are named, less what is excluded, within the scope.
@@ -113,31 +111,57 @@ pub(crate) fn within(scope: &Scope, named: &AddrSet) -> Result<AddrSet, Failure>
     Ok(addrs)
 }
 
-fn ports(args: &ScanArgs, kinds: ScanKinds) -> Result<(PortSet, PortSet), Failure> {
-    let tcp = kinds.syn || kinds.connect;
+/// The ports to ask, as a block without addresses.
+fn ports(args: &ScanArgs, kinds: ScanKinds) -> Result<Block, Failure> {
     let without = match &args.exclude_ports {
-        None => (PortSet::new(), PortSet::new()),
-        Some(text) => spec("--exclude-ports", text)?.for_scan(true, true),
+        None => PortSpec::default(),
+        Some(text) => spec("--exclude-ports", text)?,
     };
-    let (tcp, udp) = match &args.ports {
-        None => default_ports(tcp, kinds.udp, args.top_ports),
+    let (tcp, udp, sctp) = match &args.ports {
+        None => {
+            let (tcp, udp) = default_ports(kinds.tcp(), kinds.udp, args.top_ports);
+            let count = if kinds.sctp { args.top_ports.unwrap_or(SCTP_PORTS_DEFAULT) } else { 0 };
+            (tcp, udp, portolan_fingerprints::top_set(Transport::Sctp, count))
+        }
         Some(text) => {
             let spec = spec("--ports", text)?;
-            if !kinds.udp && !spec.udp.is_empty() && spec.any.is_empty() && spec.tcp.is_empty() {
-                return Err(Failure::usage("--ports names UDP ports alone: add -sU"));
-            }
-            let written = text.contains("U:") || text.contains("u:");
-            if written && !kinds.udp && !spec.udp.is_empty() {
-                console::warn("the U: ports are left out: they need -sU");
-            }
-            spec.for_scan(tcp, kinds.udp)
+            check_sides(&spec, kinds)?;
+            let (tcp, udp) = spec.for_scan(kinds.tcp(), kinds.udp);
+            (tcp, udp, if kinds.sctp { spec.for_sctp() } else { PortSet::new() })
         }
     };
-    let (tcp, udp) = (tcp.difference(&without.0), udp.difference(&without.1));
-    if tcp.is_empty() && udp.is_empty() && !kinds.discover {
+    let (no_tcp, no_udp) = without.for_scan(true, true);
+    let block = Block {
+        tcp: tcp.difference(&no_tcp),
+        udp: udp.difference(&no_udp),
+        sctp: sctp.difference(&without.for_sctp()),
+        ..Block::default()
+    };
+    if block.ports_len() == 0 && !kinds.discover {
         return Err(Failure::usage("no port is left to scan"));
     }
-    Ok((tcp, udp))
+    Ok(block)
+}
+
+/// Ports behind a prefix need the kind of scan that asks them.
+fn check_sides(spec: &PortSpec, kinds: ScanKinds) -> Result<(), Failure> {
+    let none = PortSet::new();
+    let sides = [
+        (&spec.any, true, "", ""),
+        (&spec.tcp, true, "", ""),
+        (&spec.udp, kinds.udp, "U:", "-sU"),
+        (&spec.sctp, kinds.sctp, "S:", "-sY"),
+    ];
+    let asked = sides.iter().any(|(ports, on, ..)| *on && **ports != none);
+    for (_, _, prefix, flag) in sides.iter().filter(|(ports, on, ..)| !on && **ports != none) {
+        if !asked {
+            return Err(Failure::usage(format_args!(
+                "--ports names {prefix} ports alone: add {flag}"
+            )));
+        }
+        console::warn(&format!("the {prefix} ports are left out: they need {flag}"));
+    }
+    Ok(())
 }
 
 /// The most common ports; `count` replaces the usual number of both kinds.
@@ -177,5 +201,6 @@ fn options(args: &ScanArgs, kinds: ScanKinds) -> Result<ScanOptions, Failure> {
     options.router_mac = args.router_mac;
     options.suppress_resets = args.suppress_resets;
     options.style = args.style.style();
+    options.discovery = args.kinds.discovery()?;
     Ok(options)
 }

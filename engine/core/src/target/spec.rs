@@ -240,8 +240,8 @@ fn is_host_name(word: &str) -> bool {
 
 /// Ports as people write them.
 ///
-/// `22,80,8000-8100`, `-` (1 to 65535), `-100`, `60000-`, `T:22,U:53` (a prefix holds until the
-/// next), `!88` and `!100-200` (taken out again; exclusions alone are taken from 1-65535), `http`
+/// `22,80,8000-8100`, `-` (1 to 65535), `-100`, `60000-`, `T:22,U:53,S:132` (a prefix holds until
+/// the next), `!88` and `!100-200` (taken out again; exclusions alone are taken from 1-65535), `http`
 /// (by name). White space is ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PortSpec {
@@ -251,6 +251,8 @@ pub struct PortSpec {
     pub tcp: PortSet,
     /// Ports behind `U:`, and names that are UDP services.
     pub udp: PortSet,
+    /// Ports behind `S:`.
+    pub sctp: PortSet,
 }
 
 /// Finds the ports that a service name stands for.
@@ -299,17 +301,18 @@ impl PortSpec {
     /// Exclusions without prefix hold for every transport; so unprefixed ports that are excluded
     /// on one side only move to the other side's set.
     fn combine(plus: Sides, minus: Sides) -> Self {
-        let (any, tcp, udp) = plus.sets();
-        let (no_any, no_tcp, no_udp) = minus.sets();
+        let [any, tcp, udp, sctp] = plus.sets();
+        let [no_any, no_tcp, no_udp, no_sctp] = minus.sets();
         let any = any.difference(&no_any);
-        let tcp = tcp.difference(&no_any).difference(&no_tcp);
-        let udp = udp.difference(&no_any).difference(&no_udp);
-        if no_tcp.is_empty() && no_udp.is_empty() {
-            return Self { any, tcp, udp };
+        let side = |own: PortSet, not: &PortSet| own.difference(&no_any).difference(not);
+        let (tcp, udp, sctp) = (side(tcp, &no_tcp), side(udp, &no_udp), side(sctp, &no_sctp));
+        if no_tcp.is_empty() && no_udp.is_empty() && no_sctp.is_empty() {
+            return Self { any, tcp, udp, sctp };
         }
         Self {
             tcp: tcp.union(&any.difference(&no_tcp)),
             udp: udp.union(&any.difference(&no_udp)),
+            sctp: sctp.union(&any.difference(&no_sctp)),
             any: PortSet::new(),
         }
     }
@@ -321,6 +324,11 @@ impl PortSpec {
         };
         (side(tcp, &self.tcp), side(udp, &self.udp))
     }
+
+    /// The ports of a scan of SCTP.
+    pub fn for_sctp(&self) -> PortSet {
+        self.any.union(&self.sctp)
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -328,6 +336,7 @@ enum Side {
     Any,
     Tcp,
     Udp,
+    Sctp,
 }
 
 #[derive(Default)]
@@ -335,6 +344,7 @@ struct Sides {
     any: Vec<(u16, u16)>,
     tcp: Vec<(u16, u16)>,
     udp: Vec<(u16, u16)>,
+    sctp: Vec<(u16, u16)>,
 }
 
 impl Sides {
@@ -343,6 +353,7 @@ impl Sides {
             Side::Any => &mut self.any,
             Side::Tcp => &mut self.tcp,
             Side::Udp => &mut self.udp,
+            Side::Sctp => &mut self.sctp,
         }
     }
 
@@ -355,15 +366,12 @@ impl Sides {
     }
 
     fn is_empty(&self) -> bool {
-        self.any.is_empty() && self.tcp.is_empty() && self.udp.is_empty()
+        let all = [&self.any, &self.tcp, &self.udp, &self.sctp];
+        all.iter().all(|side| side.is_empty())
     }
 
-    fn sets(self) -> (PortSet, PortSet, PortSet) {
-        (
-            self.any.into_iter().collect(),
-            self.tcp.into_iter().collect(),
-            self.udp.into_iter().collect(),
-        )
+    fn sets(self) -> [PortSet; 4] {
+        [self.any, self.tcp, self.udp, self.sctp].map(PortSet::from_iter)
     }
 }
 
@@ -371,6 +379,7 @@ fn split_prefix(word: &str) -> (Option<Side>, &str) {
     match word.split_once(':') {
         Some(("T" | "t", rest)) => (Some(Side::Tcp), rest),
         Some(("U" | "u", rest)) => (Some(Side::Udp), rest),
+        Some(("S" | "s", rest)) => (Some(Side::Sctp), rest),
         _ => (None, word),
     }
 }
@@ -397,7 +406,7 @@ fn port_range(text: &str) -> Result<(u16, u16), String> {
 
 impl fmt::Display for PortSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts = [("", &self.any), ("T:", &self.tcp), ("U:", &self.udp)];
+        let parts = [("", &self.any), ("T:", &self.tcp), ("U:", &self.udp), ("S:", &self.sctp)];
         let mut comma = "";
         for (prefix, set) in parts.into_iter().filter(|(_, set)| !set.is_empty()) {
             write!(f, "{comma}{prefix}{set}")?;
@@ -480,7 +489,7 @@ mod tests {
         assert_eq!(ports("T:22,23,U:53"), "T:22-23,U:53");
         assert_eq!(ports("!88"), "1-87,89-65535");
         assert_eq!(ports("80-443, !100-200"), "80-99,201-443");
-        assert_eq!(ports("1-10,T:!5"), "T:1-4,6-10,U:1-10");
+        assert_eq!(ports("1-10,T:!5"), "T:1-4,6-10,U:1-10,S:1-10");
         assert_eq!(ports("http,ssh"), "T:22,80,U:80");
         let spec = PortSpec::parse("22,U:53", &names).unwrap();
         assert_eq!(spec.for_scan(true, false).0.to_string(), "22");

@@ -1,5 +1,6 @@
 //! Addresses × ports, addressable by index: no table of targets exists.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::addr_set::{AddrSet, TooManyAddrs};
@@ -15,20 +16,23 @@ pub struct Block {
     pub tcp: PortSet,
     /// Their UDP ports.
     pub udp: PortSet,
+    /// Their SCTP ports.
+    pub sctp: PortSet,
 }
 
 impl Block {
-    /// How many ports per address, over both transports.
+    /// How many ports per address, over all transports.
     pub fn ports_len(&self) -> usize {
-        self.tcp.len() + self.udp.len()
+        self.tcp.len() + self.udp.len() + self.sctp.len()
     }
 
-    /// The ports of `transport`; empty for those the engine does not probe.
+    /// The ports of `transport`; `None` for those the engine does not probe.
     pub fn ports(&self, transport: Transport) -> Option<&PortSet> {
         match transport {
             Transport::Tcp => Some(&self.tcp),
             Transport::Udp => Some(&self.udp),
-            Transport::Sctp | Transport::Ip => None,
+            Transport::Sctp => Some(&self.sctp),
+            Transport::Ip => None,
         }
     }
 
@@ -59,30 +63,30 @@ impl TargetSet {
         &self.blocks
     }
 
-    /// The set that holds just these endpoints, grouped by host; TCP and UDP only.
+    /// The set that holds just these endpoints, grouped by host; TCP, UDP and SCTP only.
     pub fn of_endpoints(endpoints: &[Endpoint]) -> Self {
-        let mut by_host: std::collections::BTreeMap<IpAddr, (Vec<u16>, Vec<u16>)> =
-            std::collections::BTreeMap::new();
+        let mut by_host: BTreeMap<IpAddr, [Vec<u16>; 3]> = BTreeMap::new();
         for endpoint in endpoints {
-            let (tcp, udp) = by_host.entry(endpoint.addr).or_default();
+            let [tcp, udp, sctp] = by_host.entry(endpoint.addr).or_default();
             match endpoint.transport {
                 Transport::Tcp => tcp.push(endpoint.port),
                 Transport::Udp => udp.push(endpoint.port),
-                Transport::Sctp | Transport::Ip => {}
+                Transport::Sctp => sctp.push(endpoint.port),
+                Transport::Ip => {}
             }
         }
         // Hosts with equal ports share a block.
-        let mut by_ports: std::collections::BTreeMap<(PortSet, PortSet), Vec<IpAddr>> =
-            std::collections::BTreeMap::new();
-        for (addr, (tcp, udp)) in by_host {
-            let ports = (tcp.into_iter().collect(), udp.into_iter().collect());
-            by_ports.entry(ports).or_default().push(addr);
+        let mut by_ports: BTreeMap<[PortSet; 3], Vec<IpAddr>> = BTreeMap::new();
+        for (addr, ports) in by_host {
+            by_ports.entry(ports.map(PortSet::from_iter)).or_default().push(addr);
         }
-        by_ports
-            .into_iter()
-            .filter(|((tcp, udp), _)| !(tcp.is_empty() && udp.is_empty()))
-            .map(|((tcp, udp), addrs)| Block { addrs: addrs.into_iter().collect(), tcp, udp })
-            .collect()
+        let block = |([tcp, udp, sctp], addrs): ([PortSet; 3], Vec<IpAddr>)| Block {
+            addrs: addrs.into_iter().collect(),
+            tcp,
+            udp,
+            sctp,
+        };
+        by_ports.into_iter().map(block).filter(|block| block.ports_len() > 0).collect()
     }
 
     /// Whether there is nothing in it.
@@ -126,10 +130,11 @@ mod tests {
     #[test]
     fn loose_endpoints_are_grouped_by_their_ports() {
         let at = |last: u8, port| Endpoint::tcp(IpAddr::from([10, 0, 0, last]), port);
-        let all = [at(1, 22), at(2, 22), at(2, 80), at(3, 22)];
+        let sctp = Endpoint::new(IpAddr::from([10, 0, 0, 9]), Transport::Sctp, 22);
+        let all = [at(1, 22), at(2, 22), at(2, 80), at(3, 22), sctp];
         let set = TargetSet::of_endpoints(&all);
-        assert_eq!(set.blocks().len(), 2);
-        assert_eq!(set.len(), Ok(4));
+        assert_eq!(set.blocks().len(), 3);
+        assert_eq!(set.len(), Ok(5));
         assert!(all.iter().all(|e| set.contains(e)));
         assert!(!set.contains(&at(1, 80)));
     }

@@ -2,6 +2,8 @@
 
 /// The Internet checksum.
 pub mod checksum;
+/// The checksum of SCTP.
+pub mod crc32c;
 /// Reading answers.
 pub mod parse;
 /// How probes look.

@@ -5,13 +5,16 @@ use std::net::IpAddr;
 use etherparse::{Icmpv4Slice, Icmpv6Slice, LaxNetSlice, LaxSlicedPacket, TcpSlice, UdpSlice};
 
 use super::checksum::Checksum;
+use super::crc32c::crc32c;
 use crate::link::Encapsulation;
+use crate::probe::Probe;
 use crate::state::Reason;
 
 const ICMP: u8 = 1;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 const ICMPV6: u8 = 58;
+const SCTP: u8 = 132;
 
 /// Why a frame is no answer. Counted, never logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,8 +89,10 @@ pub enum Segment<'a> {
         target_port: u16,
         /// RST rather than SYN-ACK.
         reset: bool,
-        /// The acknowledgement number.
-        acknowledges: u32,
+        /// Its own number: in a RST that acknowledges nothing, the one that it was asked with.
+        sequence: u32,
+        /// The acknowledgement number, where there is one.
+        acknowledges: Option<u32>,
     },
     /// A datagram.
     Udp {
@@ -98,8 +103,21 @@ pub enum Segment<'a> {
         /// The data, possibly cut by the capture.
         payload: &'a [u8],
     },
-    /// An echo reply with identifier and sequence as one number.
-    EchoReply {
+    /// An SCTP INIT ACK or ABORT.
+    Sctp {
+        /// The port that answers.
+        source_port: u16,
+        /// The port that it answers to.
+        target_port: u16,
+        /// ABORT rather than INIT ACK.
+        abort: bool,
+        /// The verification tag: the initiate tag of what it answers (RFC 9260 §8.5).
+        tag: u32,
+    },
+    /// An echo, timestamp or address mask reply.
+    Ping {
+        /// What it answers.
+        probe: Probe,
         /// Identifier (high 16 bits) and sequence number (low).
         sequence: u32,
     },
@@ -156,6 +174,7 @@ pub fn parse(frame: &[u8], encapsulation: Encapsulation) -> Result<Reply<'_>, Re
             }
             udp(octets)?
         }
+        (SCTP, _) => sctp(octets, ip.incomplete)?,
         (ICMP, IpAddr::V4(_)) => {
             if !ip.incomplete && Checksum::ZERO.octets(octets).finish() != 0 {
                 return Err(Rejection::BadChecksum);
@@ -228,16 +247,42 @@ fn tcp(octets: &[u8]) -> Result<Segment<'_>, Rejection> {
     let tcp = TcpSlice::from_slice(octets).map_err(|_| Rejection::Truncated)?;
     let reset = tcp.rst();
     let syn_ack = tcp.syn() && tcp.ack() && !tcp.fin();
-    // A SYN that is answered by a RST is always acknowledged (RFC 9293 §3.10.7.1): without ACK
-    // nothing proves that it answers ours.
-    if !tcp.ack() || reset == syn_ack {
+    if reset == syn_ack {
         return Err(Rejection::Unexpected);
     }
     Ok(Segment::Tcp {
         source_port: tcp.source_port(),
         target_port: tcp.destination_port(),
         reset,
-        acknowledges: tcp.acknowledgment_number(),
+        sequence: tcp.sequence_number(),
+        acknowledges: tcp.ack().then(|| tcp.acknowledgment_number()),
+    })
+}
+
+/// Accepts a right checksum, and none: what local senders leave to hardware, and what RFC 9653
+/// allows. A packet that the capture cut can't be checked.
+fn sctp(octets: &[u8], cut: bool) -> Result<Segment<'_>, Rejection> {
+    let (ports, rest) = octets.split_first_chunk::<4>().ok_or(Rejection::Truncated)?;
+    let (tag, rest) = rest.split_first_chunk::<4>().ok_or(Rejection::Truncated)?;
+    let (checksum, chunks) = rest.split_first_chunk::<4>().ok_or(Rejection::Truncated)?;
+    let sum = u32::from_le_bytes(*checksum);
+    let zeroed = octets.iter().take(8).chain(&[0; 4]).chain(chunks).copied();
+    if !cut && sum != 0 && sum != crc32c(zeroed) {
+        return Err(Rejection::BadChecksum);
+    }
+    let &[kind, flags, high, low] = chunks.first_chunk().ok_or(Rejection::Truncated)?;
+    let abort = match (kind, u16::from_be_bytes([high, low])) {
+        (2, 20..) => false,
+        // With the T bit the tag is that of our packet, which is zero and proves nothing.
+        (6, 4..) if flags & 1 == 0 => true,
+        _ => return Err(Rejection::Unexpected),
+    };
+    let [from_high, from_low, to_high, to_low] = *ports;
+    Ok(Segment::Sctp {
+        source_port: u16::from_be_bytes([from_high, from_low]),
+        target_port: u16::from_be_bytes([to_high, to_low]),
+        abort,
+        tag: u32::from_be_bytes(*tag),
     })
 }
 
@@ -252,10 +297,14 @@ fn udp(octets: &[u8]) -> Result<Segment<'_>, Rejection> {
 
 fn icmpv4(octets: &[u8]) -> Result<Segment<'_>, Rejection> {
     let icmp = Icmpv4Slice::from_slice(octets).map_err(|_| Rejection::Truncated)?;
+    let ping = |probe| {
+        let sequence = u32::from_be_bytes(icmp.bytes5to8());
+        Ok(Segment::Ping { probe, sequence })
+    };
     let reason = match (icmp.type_u8(), icmp.code_u8()) {
-        (0, _) => {
-            return Ok(Segment::EchoReply { sequence: u32::from_be_bytes(icmp.bytes5to8()) });
-        }
+        (0, _) => return ping(Probe::Echo),
+        (14, _) => return ping(Probe::Timestamp),
+        (18, _) => return ping(Probe::AddressMask),
         // RFC 792, RFC 1122 §3.2.2.1, RFC 1812 §5.2.7.1.
         (3, 0 | 6 | 11) => Reason::NetUnreach,
         (3, 1 | 7 | 8 | 12) => Reason::HostUnreach,
@@ -272,7 +321,8 @@ fn icmpv6(octets: &[u8]) -> Result<Segment<'_>, Rejection> {
     let icmp = Icmpv6Slice::from_slice(octets).map_err(|_| Rejection::Truncated)?;
     let reason = match (icmp.type_u8(), icmp.code_u8()) {
         (129, _) => {
-            return Ok(Segment::EchoReply { sequence: u32::from_be_bytes(icmp.bytes5to8()) });
+            let sequence = u32::from_be_bytes(icmp.bytes5to8());
+            return Ok(Segment::Ping { probe: Probe::Echo, sequence });
         }
         // RFC 4443 §3.1 and the registry's additions.
         (1, 0) => Reason::NetUnreach,
@@ -332,10 +382,59 @@ mod tests {
         frame.resize(60, 0);
         let reply = parse(&frame, Encapsulation::Ethernet).unwrap();
         assert_eq!(reply.ttl, 55);
-        assert_eq!(
-            reply.segment,
-            Segment::Tcp { source_port: 80, target_port: 61_440, reset: false, acknowledges: 42 }
-        );
+        let (sequence, acknowledges) = (7, Some(42));
+        let (source_port, target_port, reset) = (80, 61_440, false);
+        let segment = Segment::Tcp { source_port, target_port, reset, sequence, acknowledges };
+        assert_eq!(reply.segment, segment);
+    }
+
+    #[test]
+    fn a_tag_of_a_virtual_network_hides_nothing() {
+        let mut frame = syn_ack();
+        frame.splice(12..12, [0x81, 0x00, 0x00, 0x4d]);
+        let reply = parse(&frame, Encapsulation::Ethernet).unwrap();
+        assert!(matches!(reply.segment, Segment::Tcp { reset: false, .. }));
+    }
+
+    #[test]
+    fn an_answer_of_sctp_is_read_if_it_adds_up() {
+        let packet = |kind: u8, flags: u8, len: u8| {
+            let mut packet = vec![0x97, 0x0c, 0xf0, 0x00, 1, 2, 3, 4, 0, 0, 0, 0];
+            packet.extend([kind, flags, 0, len]);
+            packet.resize(12 + usize::from(len), 7);
+            packet
+        };
+        let frame = |sctp: &[u8]| {
+            let mut frame = Vec::new();
+            PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 60)
+                .write(&mut frame, etherparse::IpNumber::SCTP, sctp)
+                .unwrap();
+            frame
+        };
+        let summed = |mut packet: Vec<u8>| {
+            let sum = crc32c(packet.iter().copied());
+            packet[8..12].copy_from_slice(&sum.to_le_bytes());
+            packet
+        };
+        for (kind, abort) in [(2, false), (6, true)] {
+            let whole = summed(packet(kind, 0, 20));
+            let (source_port, target_port, tag) = (38_668, 61_440, 0x0102_0304);
+            let segment = Segment::Sctp { source_port, target_port, abort, tag };
+            assert_eq!(parse(&frame(&whole), Encapsulation::Ip).unwrap().segment, segment);
+            assert!(parse(&frame(&packet(kind, 0, 20)), Encapsulation::Ip).is_ok(), "no checksum");
+            for bit in 0..whole.len() * 8 {
+                let mut wrong = whole.clone();
+                wrong[bit / 8] ^= 1 << (bit % 8);
+                assert!(parse(&frame(&wrong), Encapsulation::Ip).is_err(), "bit {bit}");
+            }
+            for len in 0..16 {
+                assert!(parse(&frame(&whole[..len]), Encapsulation::Ip).is_err(), "{len} octets");
+            }
+        }
+        for other in [packet(1, 0, 20), packet(2, 0, 16), packet(6, 1, 4)] {
+            let frame = frame(&summed(other));
+            assert_eq!(parse(&frame, Encapsulation::Ip), Err(Rejection::Unexpected));
+        }
     }
 
     #[test]

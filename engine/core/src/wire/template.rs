@@ -6,14 +6,16 @@ use pnet::packet::ethernet::{EtherTypes, MutableEthernetPacket};
 use pnet::packet::ip::IpNextHeaderProtocols;
 use pnet::packet::ipv4::{Ipv4Flags, MutableIpv4Packet};
 use pnet::packet::ipv6::MutableIpv6Packet;
-use pnet::packet::tcp::{MutableTcpPacket, TcpFlags};
+use pnet::packet::tcp::MutableTcpPacket;
 use pnet::packet::udp::MutableUdpPacket;
 use pnet::util::MacAddr as PnetMac;
 
 use super::checksum::Checksum;
+use super::crc32c::crc32c;
 use super::style::{ProbeStyle, TTL_DEFAULT, TcpOptions};
 use crate::cookie::Cookie;
 use crate::observation::MacAddr;
+use crate::probe::TcpScan;
 
 /// Maximum segment size offered: Ethernet's 1,500 less both headers.
 const MSS_V4: u16 = 1_460;
@@ -26,7 +28,13 @@ const IPV4_LEN: usize = 20;
 const IPV6_LEN: usize = 40;
 const TCP_LEN: usize = 20;
 const UDP_LEN: usize = 8;
+/// Common header and INIT chunk, RFC 9260 §3.1 and §3.3.2.
+const SCTP_LEN: usize = 32;
 const ECHO_LEN: usize = 16;
+/// RFC 792, three times of day.
+const TIMESTAMP_LEN: usize = 20;
+/// RFC 950 appendix I.
+const ADDRESS_MASK_LEN: usize = 12;
 
 /// What precedes the IP header on a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,9 +52,14 @@ pub enum LinkHeader {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Payload {
+    /// A SYN and the like.
     Tcp,
+    /// A segment whose answer returns its acknowledgement number.
+    TcpAck,
     Udp,
-    Echo,
+    Sctp,
+    /// An ICMP query: identifier and sequence number at octet 4.
+    Icmp,
 }
 
 /// One probe to any target behind one next hop.
@@ -64,17 +77,23 @@ pub struct ProbeTemplate {
 impl ProbeTemplate {
     /// A TCP SYN with `options`.
     pub fn tcp_syn(source: IpAddr, link: LinkHeader, options: TcpOptions) -> Self {
+        Self::tcp(source, link, TcpScan::Syn, options)
+    }
+
+    /// The segment that `scan` sends; `options` are a SYN's.
+    pub fn tcp(source: IpAddr, link: LinkHeader, scan: TcpScan, options: TcpOptions) -> Self {
         let mss = if source.is_ipv4() { MSS_V4 } else { MSS_V6 };
-        let options = options.octets(mss);
+        let options = if scan == TcpScan::Syn { options.octets(mss) } else { Vec::new() };
         let mut octets = vec![0; TCP_LEN];
         octets.extend_from_slice(&options);
         let words = u8::try_from(octets.len() / 4).unwrap_or(u8::MAX);
         if let Some(mut tcp) = MutableTcpPacket::new(&mut octets) {
             tcp.set_data_offset(words);
-            tcp.set_flags(TcpFlags::SYN);
+            tcp.set_flags(scan.flags());
             tcp.set_window(WINDOW);
         }
-        Self::build(source, link, Payload::Tcp, &octets)
+        let payload = if scan == TcpScan::Ack { Payload::TcpAck } else { Payload::Tcp };
+        Self::build(source, link, payload, &octets)
     }
 
     /// A UDP datagram with `payload`.
@@ -93,7 +112,31 @@ impl ProbeTemplate {
         let mut octets = [0; ECHO_LEN];
         let [kind, ..] = &mut octets;
         *kind = if source.is_ipv4() { 8 } else { 128 };
-        Self::build(source, link, Payload::Echo, &octets)
+        Self::build(source, link, Payload::Icmp, &octets)
+    }
+
+    /// An ICMP timestamp request; `source` must be of IPv4. It says that it is midnight: the
+    /// answer is what counts.
+    pub fn timestamp(source: IpAddr, link: LinkHeader) -> Self {
+        let mut octets = [0; TIMESTAMP_LEN];
+        let [kind, ..] = &mut octets;
+        *kind = 13;
+        Self::build(source, link, Payload::Icmp, &octets)
+    }
+
+    /// An ICMP address mask request; `source` must be of IPv4.
+    pub fn address_mask(source: IpAddr, link: LinkHeader) -> Self {
+        let mut octets = [0; ADDRESS_MASK_LEN];
+        let [kind, ..] = &mut octets;
+        *kind = 17;
+        Self::build(source, link, Payload::Icmp, &octets)
+    }
+
+    /// An SCTP packet with an INIT chunk: a window of 65,536 octets, ten streams each way.
+    pub fn sctp_init(source: IpAddr, link: LinkHeader) -> Self {
+        const INIT: [u8; SCTP_LEN - 12] =
+            [1, 0, 0, 20, 0, 0, 0, 0, 0, 1, 0, 0, 0, 10, 0, 10, 0, 0, 0, 0];
+        Self::build(source, link, Payload::Sctp, &[&[0; 12][..], &INIT[..]].concat())
     }
 
     /// The same probe with the time to live and the tag of `style`; the tag is left out where no
@@ -123,11 +166,15 @@ impl ProbeTemplate {
         let ip_sum = Checksum::ZERO.octets(header);
         let len = u16::try_from(inner.len()).unwrap_or(u16::MAX);
         let inner_sum = match (payload, source) {
-            (Payload::Tcp, _) => Checksum::ZERO.addr(source).word(6).word(len).octets(inner),
+            (Payload::Tcp | Payload::TcpAck, _) => {
+                Checksum::ZERO.addr(source).word(6).word(len).octets(inner)
+            }
             // The payload is summed per probe: it carries the cookie.
             (Payload::Udp, _) => Checksum::ZERO.addr(source).word(17).word(len).word(len),
-            (Payload::Echo, IpAddr::V4(_)) => Checksum::ZERO.octets(inner),
-            (Payload::Echo, IpAddr::V6(_)) => {
+            // Another sum is over the whole packet.
+            (Payload::Sctp, _) => Checksum::ZERO,
+            (Payload::Icmp, IpAddr::V4(_)) => Checksum::ZERO.octets(inner),
+            (Payload::Icmp, IpAddr::V6(_)) => {
                 Checksum::ZERO.addr(source).word(58).word(len).octets(inner)
             }
         };
@@ -155,13 +202,20 @@ impl ProbeTemplate {
         let at = self.inner_at;
         let sequence = cookie.sequence();
         match self.payload {
-            Payload::Tcp => {
-                let sum = self.inner_sum.addr(target).word(source_port).word(port).long(sequence);
+            Payload::Tcp | Payload::TcpAck => {
+                let mut sum =
+                    self.inner_sum.addr(target).word(source_port).word(port).long(sequence);
                 self.put(at, &source_port.to_be_bytes());
                 self.put(at + 2, &port.to_be_bytes());
                 self.put(at + 4, &sequence.to_be_bytes());
+                if self.payload == Payload::TcpAck {
+                    // A RST returns this number, and an ICMP error the one before it.
+                    sum = sum.long(sequence);
+                    self.put(at + 8, &sequence.to_be_bytes());
+                }
                 self.put(at + 16, &sum.finish().to_be_bytes());
             }
+            Payload::Sctp => self.patch_init(at, ports, cookie.initiate_tag()),
             Payload::Udp => {
                 let data = self.frame.get_mut(at + UDP_LEN..).unwrap_or_default();
                 payload(data);
@@ -172,7 +226,7 @@ impl ProbeTemplate {
                 self.put(at + 2, &port.to_be_bytes());
                 self.put(at + 6, &sum.to_be_bytes());
             }
-            Payload::Echo => {
+            Payload::Icmp => {
                 let base = self.inner_sum.long(sequence);
                 let sum = if self.source.is_ipv4() { base } else { base.addr(target) };
                 self.put(at + 4, &sequence.to_be_bytes());
@@ -180,6 +234,17 @@ impl ProbeTemplate {
             }
         }
         &self.frame
+    }
+
+    fn patch_init(&mut self, at: usize, (source_port, port): (u16, u16), tag: u32) {
+        self.put(at, &source_port.to_be_bytes());
+        self.put(at + 2, &port.to_be_bytes());
+        self.put(at + 8, &[0; 4]);
+        self.put(at + 16, &tag.to_be_bytes());
+        // The first transmission number may be any, RFC 9260 §3.3.2.
+        self.put(at + 28, &tag.to_be_bytes());
+        let sum = crc32c(self.frame.get(at..).unwrap_or_default().iter().copied());
+        self.put(at + 8, &sum.to_le_bytes());
     }
 
     fn patch_ip(&mut self, target: IpAddr, cookie: Cookie) {
@@ -219,10 +284,11 @@ fn link_octets(link: LinkHeader, source: IpAddr) -> Vec<u8> {
 
 fn ip_octets(source: IpAddr, payload: Payload, inner_len: usize) -> Vec<u8> {
     let protocol = match (payload, source) {
-        (Payload::Tcp, _) => IpNextHeaderProtocols::Tcp,
+        (Payload::Tcp | Payload::TcpAck, _) => IpNextHeaderProtocols::Tcp,
+        (Payload::Sctp, _) => IpNextHeaderProtocols::Sctp,
         (Payload::Udp, _) => IpNextHeaderProtocols::Udp,
-        (Payload::Echo, IpAddr::V4(_)) => IpNextHeaderProtocols::Icmp,
-        (Payload::Echo, IpAddr::V6(_)) => IpNextHeaderProtocols::Icmpv6,
+        (Payload::Icmp, IpAddr::V4(_)) => IpNextHeaderProtocols::Icmp,
+        (Payload::Icmp, IpAddr::V6(_)) => IpNextHeaderProtocols::Icmpv6,
     };
     match source {
         IpAddr::V4(source) => {
@@ -364,6 +430,46 @@ mod tests {
                 assert_sound(frame, ethernet);
                 assert_sound(echo.patch(target, None, (0, 0), cookie, |_| {}), ethernet);
             }
+        }
+
+        #[test]
+        fn every_other_segment_is_sound(v6: bool, key: [u8; 16], ports: (u16, u16)) {
+            let (source, target): (IpAddr, IpAddr) = if v6 {
+                ("2001:db8::7".parse().unwrap(), "2001:db8::9".parse().unwrap())
+            } else {
+                ("192.0.2.7".parse().unwrap(), "192.0.2.9".parse().unwrap())
+            };
+            let cookie = CookieKey::new(key).cookie(&Endpoint::tcp(target, ports.1), 0);
+            for (scan, flags) in TcpScan::ALL.into_iter().zip([0x02, 0x10, 0x01, 0, 0x29]) {
+                let link = LinkHeader::None;
+                let mut template = ProbeTemplate::tcp(source, link, scan, TcpOptions::Linux);
+                let frame = template.patch(target, None, ports, cookie, |_| {});
+                let Some(TransportSlice::Tcp(tcp)) = assert_sound(frame, false).transport else {
+                    panic!()
+                };
+                let len = if scan == TcpScan::Syn { 40 } else { 20 };
+                prop_assert_eq!((tcp.slice()[13], tcp.slice().len()), (flags, len));
+                prop_assert_eq!(tcp.sequence_number(), cookie.sequence());
+                let acknowledged = if scan == TcpScan::Ack { cookie.sequence() } else { 0 };
+                prop_assert_eq!(tcp.acknowledgment_number(), acknowledged);
+            }
+            if !v6 {
+                for mut template in [
+                    ProbeTemplate::timestamp(source, LinkHeader::None),
+                    ProbeTemplate::address_mask(source, LinkHeader::None),
+                ] {
+                    let frame = template.patch(target, None, (0, 0), cookie, |_| {});
+                    prop_assert_eq!(Checksum::ZERO.octets(&frame[20..]).finish(), 0);
+                    prop_assert_eq!(&frame[24..28], &cookie.sequence().to_be_bytes());
+                }
+            }
+            let mut init = ProbeTemplate::sctp_init(source, LinkHeader::None);
+            let frame = init.patch(target, None, ports, cookie, |_| {}).to_vec();
+            let packet = &frame[frame.len() - SCTP_LEN..];
+            prop_assert_eq!(&packet[16..20], &cookie.initiate_tag().to_be_bytes());
+            let mut zeroed = packet.to_vec();
+            zeroed[8..12].fill(0);
+            prop_assert_eq!(&packet[8..12], &crc32c(zeroed).to_le_bytes());
         }
     }
 }
