@@ -5,12 +5,16 @@
 
 /// Every scanner on the same works.
 mod compare;
+/// Frames that mean harm.
+mod hostile;
 /// Packets a second.
 mod pps;
 /// Figures for people and for programs.
 mod report;
 /// Running a peer.
 mod sender;
+/// Frames that mean harm, over a cable.
+mod siege_link;
 /// What arrives at the far end of the cable.
 mod wire;
 
@@ -30,6 +34,8 @@ enum Command {
     Pps(pps::Options),
     /// Time, recall, precision and cost of every scanner on the same works.
     Compare(compare::Options),
+    /// Forged and malformed frames at the receive path: what it believes, and what that costs.
+    Hostile(hostile::Options),
     /// One measured run of a program: what `compare` starts.
     #[command(hide = true)]
     Child(compare::child::Options),
@@ -39,6 +45,7 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Pps(options) => pps::run(&options),
         Command::Compare(options) => compare::run(&options),
+        Command::Hostile(options) => hostile::run(&options),
         Command::Child(options) => compare::child::run(&options),
     }
 }

@@ -8,6 +8,8 @@ mod args;
 mod commands;
 /// The two streams that people read.
 mod console;
+/// What a scan wrote before it was interrupted.
+mod earlier;
 /// How a run ends.
 mod exit;
 /// What is written about one endpoint.

@@ -21,7 +21,9 @@ mod sink;
 /// Rows for people.
 mod table;
 
+use std::collections::HashSet;
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use portolan_core::probe::TcpScan;
@@ -29,6 +31,7 @@ use portolan_core::target::TargetSet;
 use portolan_core::{HostObservation, PortState, ScanStats, UnixTime};
 
 use crate::args::scan::{Format, OutputArgs};
+use crate::earlier::{self, Record};
 use crate::exit::{Exit, Failure};
 use crate::finding::Finding;
 use crate::ledger::Ledger;
@@ -126,9 +129,24 @@ pub(crate) fn writer(format: Format, sink: Sink, choices: Choices) -> Box<dyn Re
     }
 }
 
+/// What becomes of files that are there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Files {
+    /// They are written anew.
+    Replaced,
+    /// They are not touched: a resumed scan would overwrite what it found before.
+    Kept,
+    /// The main one is continued, and the others are written anew from what it holds.
+    Continued,
+}
+
 /// Every output of one run.
 pub(crate) struct Outputs {
     writers: Vec<(String, Box<dyn ResultWriter>)>,
+    /// Whether the last writer's file is continued.
+    continued: bool,
+    /// Hosts that the file that is continued holds.
+    told: HashSet<IpAddr>,
     open_only: bool,
     hosts_only: bool,
     ledger: Option<Ledger>,
@@ -139,11 +157,12 @@ impl Outputs {
     /// Opens what `args` name; `stdout_is_terminal` chooses between table and NDJSON.
     ///
     /// # Errors
-    /// A file that can't be created; two outputs on stdout.
+    /// A file that can't be created, or must not be; two outputs on stdout.
     pub(crate) fn open(
         args: &OutputArgs,
         stdout_is_terminal: bool,
         keep_ledger: bool,
+        files: Files,
     ) -> Result<Self, Failure> {
         let extra = [
             (Format::NmapXml, &args.xml_file),
@@ -171,13 +190,47 @@ impl Outputs {
         let choices = Choices { open_only: args.open, verbose: args.verbose > 0 };
         let holding = sink::Holding::default();
         let mut writers = Vec::new();
-        for (format, path) in wanted {
-            let (name, sink) = sink::open(&path, &holding)?;
+        // The main output is the last.
+        let main = wanted.len().saturating_sub(1);
+        for (at, (format, path)) in wanted.into_iter().enumerate() {
+            if files == Files::Kept && earlier::holds_something(&path) {
+                return Err(Failure::usage(format_args!(
+                    "{}: is there already, and would lose what was found before the scan was \
+                     interrupted; name another file, or with -o the NDJSON file to go on in",
+                    path.display()
+                )));
+            }
+            let continued = files == Files::Continued && at == main;
+            let (name, sink) = sink::open(&path, &holding, continued)?;
             writers.push((name, writer(format, sink, choices)));
         }
         let keep = keep_ledger || writers.iter().any(|(_, w)| w.wants_ledger());
         let ledger = keep.then(Ledger::default);
-        Ok(Self { writers, open_only: args.open, hosts_only: false, ledger, holding })
+        Ok(Self {
+            writers,
+            continued: files == Files::Continued,
+            told: HashSet::new(),
+            open_only: args.open,
+            hosts_only: false,
+            ledger,
+            holding,
+        })
+    }
+
+    /// Takes what the file that is continued holds: for all the other outputs, and the ledger.
+    pub(crate) fn recall(&mut self, record: Record) -> Result<(), Failure> {
+        // Without the last writer, whose file has it.
+        let main = if self.continued { self.writers.pop() } else { None };
+        let taken = match record {
+            Record::Endpoint(seen) => self.finding(&Finding::from(seen)),
+            Record::Host(host) => {
+                let taken = self.host(&host);
+                self.told.insert(host.addr);
+                taken
+            }
+        };
+        self.writers.extend(main);
+        taken
     }
 
     /// Before the first result.
@@ -204,7 +257,7 @@ impl Outputs {
         if let Some(ledger) = &mut self.ledger {
             ledger.add_host(host);
         }
-        if !self.hosts_only {
+        if !self.hosts_only || self.told.contains(&host.addr) {
             return Ok(());
         }
         self.each(|w| w.host(host))

@@ -15,17 +15,22 @@ const BUFFER_LEN: usize = 64 * 1024;
 /// Whether anything has been written and not passed on; shared by all sinks of a run.
 pub(super) type Holding = Rc<Cell<bool>>;
 
-/// Opens `path` for writing, `-` being stdout. Gives the name for error messages.
+/// Opens `path` for writing, `-` being stdout; what a file holds goes, unless it is `continued`.
+/// Gives the name for error messages.
 ///
 /// # Errors
 /// The file can't be created.
-pub(super) fn open(path: &Path, holding: &Holding) -> Result<(String, Sink), Failure> {
+pub(super) fn open(
+    path: &Path,
+    holding: &Holding,
+    continued: bool,
+) -> Result<(String, Sink), Failure> {
     if path.as_os_str() == "-" {
         return Ok(("stdout".to_owned(), Box::new(WholeLines::new(io::stdout(), holding))));
     }
     let name = path.display().to_string();
-    let file =
-        File::create(path).map_err(|e| Failure::message(Exit::Io, format_args!("{name}: {e}")))?;
+    let file = if continued { File::options().append(true).open(path) } else { File::create(path) };
+    let file = file.map_err(|e| Failure::message(Exit::Io, format_args!("{name}: {e}")))?;
     Ok((name, Box::new(WholeLines::new(file, holding))))
 }
 

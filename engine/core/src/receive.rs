@@ -316,7 +316,6 @@ impl Receiver {
         self.counts.replies += 1;
         let endpoint = answer.probe.endpoint(answer.addr);
         let rtt = self.rtt(&answer, now);
-        self.counts.rtt_max = self.counts.rtt_max.max(rtt.unwrap_or_default());
         let (state, reason) = answer.verdict;
         let at = self.epoch.after(now.since(Timestamp::ZERO));
         let new_host =
@@ -337,6 +336,8 @@ impl Receiver {
             self.counts.duplicates += 1;
             return;
         }
+        // A repetition's age is not the network's: hosts repeat a SYN-ACK for many seconds.
+        self.counts.rtt_max = self.counts.rtt_max.max(rtt.unwrap_or_default());
         if let Some(count) = self.counts.first_in_pass.get_mut(usize::from(answer.pass)) {
             *count += 1;
         }

@@ -144,7 +144,8 @@ impl Transmitter {
     fn push_probe(&mut self, position: u64, batch: &mut FrameBatch) -> bool {
         let index = self.plan.permutation().element(position);
         let look = self.pass > 0 || self.skips_answered;
-        if look && self.answered.as_ref().is_some_and(|a| a.contains(index)) {
+        let known = look && self.answered.as_ref().is_some_and(|a| a.contains(index));
+        if known && self.pass > 0 {
             return false;
         }
         let Some(aim) = self.plan.aim(index) else { return false };
@@ -159,6 +160,10 @@ impl Transmitter {
         let Some(templates) = self.templates.get_mut(hop) else { return false };
         if self.pass == 0 {
             self.asked += 1;
+        }
+        // It was asked before the scan was resumed.
+        if known {
+            return false;
         }
         let frame = templates.frame(&aim, mac, self.pass, &self.plan);
         batch.push(frame).is_some()

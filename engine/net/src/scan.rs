@@ -176,7 +176,8 @@ impl Scan {
             let probe = match endpoint.transport {
                 Transport::Tcp => Probe::Tcp(endpoint.port),
                 Transport::Udp => Probe::Udp(endpoint.port),
-                _ => continue,
+                Transport::Sctp => Probe::Sctp(endpoint.port),
+                Transport::Ip => continue,
             };
             if let Some(found) = plan.find(endpoint.addr, probe) {
                 known.insert(found.index);

@@ -13,6 +13,8 @@ pub mod faults;
 pub mod forger;
 /// The ways there, for plans.
 pub mod hops;
+/// Frames that mean harm.
+pub mod hostile;
 /// The truth, and how a scan compares with it.
 pub mod oracle;
 /// Payloads whose echo is simple.
@@ -23,6 +25,8 @@ pub mod probe;
 pub mod reply;
 /// Repeatable chance.
 pub mod rng;
+/// A receiver under hostile frames.
+pub mod siege;
 /// Who is there and how they behave.
 pub mod world;
 
@@ -36,9 +40,11 @@ use portolan_core::{Endpoint, Timestamp};
 pub use drive::{Checkpoint, Driver, Outcome};
 pub use faults::Faults;
 pub use forger::Forger;
+pub use hostile::{Harm, Hostile};
 pub use oracle::{Oracle, Score, Verdict};
 pub use payloads::EchoPayloads;
 pub use rng::{Rng, seed_from_env};
+pub use siege::{Siege, Tally};
 pub use world::{Mix, World};
 
 use probe::Probe;

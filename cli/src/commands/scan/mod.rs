@@ -16,14 +16,18 @@ use portolan_store::{ScanReport, SiteName, Store};
 
 use crate::args::ScanArgs;
 use crate::args::scan::Format;
+use crate::earlier::{Earlier, Recalled, Record};
 use crate::exit::{Exit, Failure, OrFail as _};
 use crate::finding::{self, Finding};
 use crate::ledger::Ledger;
-use crate::output::{End, Header, Outputs};
+use crate::output::{End, Files, Header, Outputs};
 use crate::progress::Bar;
 use crate::{console, report, signals, store};
-use portolan_net::{Cancel, Checkpoint, ScanOutcome};
+use portolan_net::{Cancel, Checkpoint, Scan, ScanOutcome};
 use request::Request;
+
+/// Endpoints that are made known to the engine at once.
+const KNOWN_LEN_MAX: usize = 1 << 16;
 
 /// Scans.
 ///
@@ -59,16 +63,16 @@ pub(crate) fn run(args: &ScanArgs) -> Result<Exit, Failure> {
     let scan = run::plan(&request)?;
     let store = args.out.data.as_deref().map(store::open).transpose()?;
     let terminal = io::stdout().is_terminal();
-    let outputs = Outputs::open(&args.out, terminal, store.is_some())?;
+    let (outputs, recalled) = outputs(args, &header, &request, &scan, store.is_some())?;
     let cancel = Cancel::default();
     let on_interrupt = cancel.clone();
     signals::on_interrupt(move || on_interrupt.cancel())?;
 
     let mut session = Session { outputs, bar: Bar::new(), written: Ok(()) };
-    session.outputs.begin(&header)?;
     let outcome = run::events(scan, &cancel, |event| session.take(event, &cancel));
     session.bar.clear();
-    let outcome = outcome?;
+    let mut outcome = outcome?;
+    add_earlier(&mut outcome, args.resume.is_some(), recalled);
     let finished = finding::now();
     let end = End {
         stats: &outcome.stats,
@@ -97,6 +101,58 @@ pub(crate) fn run(args: &ScanArgs) -> Result<Exit, Failure> {
         commit(&store, report, &site, &request, &cancel)?;
     }
     Ok(if cancel.is_cancelled() { Exit::Interrupted } else { Exit::Done })
+}
+
+/// Opens the outputs. A scan that is resumed goes on in its NDJSON file where it has one: what is
+/// in there is taken for known, and given back counted.
+fn outputs(
+    args: &ScanArgs,
+    header: &Header,
+    request: &Request,
+    scan: &Scan,
+    keep_ledger: bool,
+) -> Result<(Outputs, Option<Recalled>), Failure> {
+    let resumed = request.options.resume.as_ref();
+    let earlier = resumed.and_then(|left| Earlier::of(&args.out, left.begun));
+    let files = match (resumed, &earlier) {
+        (None, _) => Files::Replaced,
+        (Some(_), None) => Files::Kept,
+        (Some(_), Some(_)) => Files::Continued,
+    };
+    let terminal = io::stdout().is_terminal();
+    let mut outputs = Outputs::open(&args.out, terminal, keep_ledger, files)?;
+    outputs.begin(header)?;
+    let Some(earlier) = earlier else { return Ok((outputs, None)) };
+    let mut known = Vec::new();
+    let mut written = Ok(());
+    let recalled = earlier.recall(&mut |record| {
+        if let Record::Endpoint(seen) = &record {
+            known.push(seen.endpoint);
+        }
+        if known.len() >= KNOWN_LEN_MAX {
+            scan.know(known.drain(..));
+        }
+        if written.is_ok() {
+            written = outputs.recall(record);
+        }
+    })?;
+    written?;
+    scan.know(known.into_iter());
+    Ok((outputs, Some(recalled)))
+}
+
+/// Counts what was found before the scan was resumed. Where that is not known, what was asked and
+/// is not among the answers must not be taken for silent.
+fn add_earlier(outcome: &mut ScanOutcome, resumed: bool, earlier: Option<Recalled>) {
+    match earlier {
+        Some(earlier) => {
+            outcome.stats.open += earlier.open;
+            outcome.stats.closed += earlier.closed;
+            outcome.stats.filtered += earlier.filtered;
+        }
+        None if resumed => outcome.asked = TargetSet::default(),
+        None => {}
+    }
 }
 
 /// Where events go.
