@@ -12,9 +12,10 @@ pub struct Pause {
 }
 
 impl Pause {
-    /// Before a further pass asks again: what is on its way would be asked in vain.
+    /// Before a further pass asks again: what is on its way would be asked in vain. Once the
+    /// longest is enough: an answer later than that costs a probe and is not lost.
     pub const BETWEEN_PASSES: Self = Self {
-        factor: 2,
+        factor: 1,
         min: Duration::from_millis(100),
         max: Duration::from_secs(3),
         unknown: Duration::from_millis(500),

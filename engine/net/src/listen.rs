@@ -55,13 +55,14 @@ impl Listener {
                 // Rejections are counted by the receiver.
                 let _ = half.handle_frame(at, arrival.frame, &mut |event| batch.push(event));
             });
+            // Before the events: whoever is woken by the last answer sees that it was the last.
+            board.publish(&before, half.counts());
+            before = *half.counts();
             batch.send();
             if let Err(error) = received {
                 board.failed.store(true, Ordering::Relaxed);
                 return Err(error);
             }
-            board.publish(&before, half.counts());
-            before = *half.counts();
             if marks < marks_wanted {
                 marks = marks_wanted;
                 let _ = outbox.send(Message::Marked);
