@@ -29,7 +29,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use portolan_simnet::lab::lead_into_lab;
+use portolan_simnet::lab::{Namespace, lead_into_lab};
 
 use crate::wire::Meter;
 use results::{Results, Run, WorkResults};
@@ -92,8 +92,13 @@ fn compare(options: &Options) -> anyhow::Result<()> {
     let installed = Installed::find(&tools, options.portolan.as_deref())?;
     let mut results = Results::here(options.seed, options.rounds);
     for work in works {
-        let measured = attempt(work, &installed, options)?;
-        results.works.push(measured);
+        let mut measured = None;
+        // A cable has its own place: two would be called the same.
+        Namespace::create()?.run(|| {
+            measured = Some(attempt(work, &installed, options));
+            Ok(())
+        })?;
+        results.works.extend(measured.transpose()?);
     }
     let mut out = std::io::stdout().lock();
     write!(out, "{}", results.table(options.settings))?;
@@ -145,10 +150,12 @@ fn measure(work: Work, stage: &Stage, setting: &Setting) -> Run {
     let measured = || -> anyhow::Result<Run> {
         let folder = tempfile::tempdir()?;
         let meter = Meter::start(&stage.lab)?;
+        let overrun = stage.lab.relay_overrun();
         let used = child::measure(&setting.command, folder.path(), timeout(work));
         let wire = meter.stop()?;
         let found = tool::read(setting.tool, folder.path())?;
-        Ok(Run::new(used?, wire, &found, &stage.truth))
+        let lost = stage.lab.relay_overrun() - overrun;
+        Ok(Run::new(used?, wire, &found, &stage.truth).in_lab_that_lost(lost))
     };
     measured().unwrap_or_else(|error| Run::failed(format!("{error:#}")))
 }

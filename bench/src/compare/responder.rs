@@ -44,6 +44,7 @@ impl Responder {
         let stopped = Arc::clone(&stop);
         let mut desk = Desk::new(world, plain);
         let work = move || {
+            Wire::hurry();
             while !stopped.load(Ordering::Relaxed) {
                 let wait = desk
                     .next_due()

@@ -24,6 +24,8 @@ pub(crate) struct Run {
     recall: f64,
     precision: f64,
     duplicates: u64,
+    /// Frames that the lab itself lost, because it did not keep up.
+    lab_lost: u64,
     /// Why it does not count.
     failure: Option<String>,
 }
@@ -46,8 +48,15 @@ impl Run {
             recall: part(right, truth.len()),
             precision: part(right, found.open.len()),
             duplicates: found.duplicates,
+            lab_lost: 0,
             failure,
         }
+    }
+
+    /// The same in a lab that lost `frames` beyond what it was to lose.
+    pub(crate) const fn in_lab_that_lost(mut self, frames: u64) -> Self {
+        self.lab_lost = frames;
+        self
     }
 
     pub(crate) fn failed(why: String) -> Self {
@@ -70,7 +79,11 @@ impl fmt::Display for Run {
             return write!(f, "{why} ({} found)", self.found);
         }
         let (wall, recall) = (self.wall_s, self.recall * 100.0);
-        write!(f, "{wall:.2} s, {recall:.3} %, {:.0} pps", self.wire_pps)
+        write!(f, "{wall:.2} s, {recall:.3} %, {:.0} pps", self.wire_pps)?;
+        if self.lab_lost > 0 {
+            write!(f, " (the lab did not keep up: {} frames)", self.lab_lost)?;
+        }
+        Ok(())
     }
 }
 
@@ -229,6 +242,10 @@ impl WorkResults {
         writeln!(out, "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")?;
         for row in rows {
             row.write(ours, out)?;
+        }
+        let lost: u64 = self.tried.iter().flat_map(|t| &t.runs).map(|run| run.lab_lost).sum();
+        if lost > 0 {
+            writeln!(out, "\nThe lab itself lost {lost} frames: it did not keep up.")?;
         }
         if !self.left_out.is_empty() {
             let names = self.left_out.join(", ");

@@ -90,6 +90,10 @@ impl Maker<'_> {
                     let flags = format!("--rate {rate} --retries {retries} {rest}");
                     let flags = format!("{}{chosen}", flags.trim());
                     all.push(self.setting(link, Some(*rate), &common, &flags));
+                    if rates.last() == Some(rate) && !self.work.is_one_host() {
+                        let flags = format!("{flags} --threads 2");
+                        all.push(self.setting(link, Some(*rate), &common, &flags));
+                    }
                 }
             }
         }
@@ -146,11 +150,14 @@ impl Maker<'_> {
             Work::Odd => (&[100_000], 9),
         };
         let common = format!("{} -o out -p 1-{}", self.zmap_common(), self.work.last_port());
-        let one = |rate: &u32| {
-            let flags = format!("-r {rate} -P {probes} -c {cooldown}");
-            self.setting(None, Some(*rate), &common, &flags)
+        let of_threads = |threads: u8| {
+            let common = &common;
+            rates.iter().map(move |rate| {
+                let flags = format!("-r {rate} -T {threads} -P {probes} -c {cooldown}");
+                self.setting(None, Some(*rate), common, &flags)
+            })
         };
-        rates.iter().map(one).collect()
+        of_threads(1).chain(of_threads(2)).collect()
     }
 
     /// A run a port, some of them at once: what its earlier versions can.
@@ -159,7 +166,12 @@ impl Maker<'_> {
         let runs = u32::from(self.work.last_port());
         let program = self.installed.program.display();
         let mut all = Vec::new();
-        for (at_once, rate) in [(1, 600_000), (8, 300_000), (32, 300_000), (32, 600_000)] {
+        let ways: &[(u32, u32)] = if self.work == Work::Odd {
+            &[(32, 100_000)]
+        } else {
+            &[(8, 300_000), (32, 300_000), (32, 600_000)]
+        };
+        for &(at_once, rate) in ways {
             let each = rate / at_once;
             let common = self.zmap_common();
             let script = format!(
@@ -178,7 +190,7 @@ impl Maker<'_> {
         let (targets, last) = (self.work.targets(), self.work.last_port());
         let common = format!("-sS -n -Pn --open -p 1-{last} -oG out {targets}");
         let flags: &[&str] = match self.work {
-            Work::Host => &["-T5", "-T5 --min-rate 100000"],
+            Work::Host => &["-T5", "-T4"],
             Work::HostFar => &["-T5", "-T5 --min-rate 20000"],
             _ => &["-T5 --min-rate 100000"],
         };

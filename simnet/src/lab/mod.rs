@@ -287,7 +287,7 @@ impl LabBuilder {
         near_side()?;
         wait_ready(NEAR_V6)?;
         far.run(|| wait_ready(FAR_V6))?;
-        Ok(Lab { near, far, _relay: relay })
+        Ok(Lab { near, far, relay })
     }
 }
 
@@ -296,7 +296,7 @@ impl LabBuilder {
 pub struct Lab {
     near: Namespace,
     far: Namespace,
-    _relay: Option<Relay>,
+    relay: Option<Relay>,
 }
 
 impl Lab {
@@ -349,6 +349,11 @@ impl Lab {
         answer: impl FnMut(&[u8]) -> Option<Vec<u8>> + Send + 'static,
     ) -> io::Result<Responder> {
         self.far.run(|| Responder::start(FAR_INTERFACE, answer))
+    }
+
+    /// Frames that the relay has lost beyond what it was told to, because it did not keep up.
+    pub fn relay_overrun(&self) -> u64 {
+        self.relay.as_ref().map_or(0, Relay::overrun)
     }
 
     /// Records every frame that arrives on the far side from now on.

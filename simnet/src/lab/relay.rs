@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -43,6 +43,8 @@ impl RelayOptions {
 #[derive(Debug)]
 pub(super) struct Relay {
     stop: Arc<AtomicBool>,
+    /// Frames that it lost because it did not keep up.
+    overrun: Arc<AtomicU64>,
     workers: Vec<JoinHandle<()>>,
 }
 
@@ -67,6 +69,7 @@ impl Relay {
         rtnl.add_veth(near, &end(TO_NEAR, 3))?;
         rtnl.add_veth(&end(TO_FAR, 4), far)?;
         let stop = Arc::new(AtomicBool::new(false));
+        let overrun = Arc::new(AtomicU64::new(0));
         let workers = middle.run(|| {
             let rtnl = Rtnl::open()?;
             rtnl.up(TO_NEAR)?;
@@ -74,16 +77,21 @@ impl Relay {
             let forward = |from, to, seed| {
                 let tap = Tap::open(sys::interface_index(from)?)?;
                 let out = Outlet::open(sys::interface_index(to)?)?;
-                let stop = Arc::clone(&stop);
+                let (stop, overrun) = (Arc::clone(&stop), Arc::clone(&overrun));
                 let options = RelayOptions { seed, ..options };
-                Ok::<_, io::Error>(thread::spawn(move || run(tap, &out, options, &stop)))
+                let work = move || run(tap, &out, options, &stop, &overrun);
+                Ok::<_, io::Error>(thread::spawn(work))
             };
             Ok(vec![
                 forward(TO_NEAR, TO_FAR, options.seed)?,
                 forward(TO_FAR, TO_NEAR, !options.seed)?,
             ])
         })?;
-        Ok(Self { stop, workers })
+        Ok(Self { stop, overrun, workers })
+    }
+
+    pub(super) fn overrun(&self) -> u64 {
+        self.overrun.load(Ordering::Relaxed)
     }
 }
 
@@ -97,7 +105,8 @@ impl Drop for Relay {
 }
 
 /// One direction.
-fn run(mut tap: Tap, out: &Outlet, options: RelayOptions, stop: &AtomicBool) {
+fn run(mut tap: Tap, out: &Outlet, options: RelayOptions, stop: &AtomicBool, overrun: &AtomicU64) {
+    sys::hurry();
     let mut random = options.seed;
     let mut under_way: VecDeque<(Instant, Vec<u8>)> = VecDeque::new();
     while !stop.load(Ordering::Relaxed) {
@@ -123,6 +132,8 @@ fn run(mut tap: Tap, out: &Outlet, options: RelayOptions, stop: &AtomicBool) {
             under_way.pop_front();
         }
         if !took {
+            let lost = tap.take_drops().unwrap_or(0);
+            overrun.fetch_add(u64::from(lost), Ordering::Relaxed);
             let due = under_way.front().map(|(due, _)| *due);
             let wait = due.map_or(IDLE, |due| due.saturating_duration_since(Instant::now()));
             tap.wait(wait.min(IDLE));

@@ -52,6 +52,12 @@ impl Wire {
         count
     }
 
+    /// Lets the calling thread run before others as far as the kernel allows: for a thread that
+    /// stands for a network, which must not wait for its users.
+    pub fn hurry() {
+        sys::hurry();
+    }
+
     /// Sends `frame` out of the interface.
     ///
     /// # Errors
