@@ -42,7 +42,7 @@ pub mod watch;
 pub use auth::Token;
 pub use clock::{Clock, SystemClock};
 pub use config::{
-    ConfigError, ConfigWarning, DaemonConfig, Overrides, ScanKind, ScanSpec, Sources,
+    ConfigError, ConfigWarning, DaemonConfig, Overrides, ScanKind, ScanRate, ScanSpec, Sources,
 };
 pub use daemon::{Daemon, DaemonError, DaemonHandle};
 pub use http::check_expectations;

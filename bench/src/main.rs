@@ -7,6 +7,8 @@
 mod compare;
 /// Frames that mean harm.
 mod hostile;
+/// How truly a rate is kept.
+mod pace;
 /// Packets a second.
 mod pps;
 /// Figures for people and for programs.
@@ -39,6 +41,8 @@ enum Command {
     /// One measured run of a program: what `compare` starts.
     #[command(hide = true)]
     Child(compare::child::Options),
+    /// How truly rates are kept, and how `--rate auto` finds that of a path with a limit.
+    Pace(pace::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -47,5 +51,6 @@ fn main() -> anyhow::Result<()> {
         Command::Compare(options) => compare::run(&options),
         Command::Hostile(options) => hostile::run(&options),
         Command::Child(options) => compare::child::run(&options),
+        Command::Pace(options) => pace::run(&options),
     }
 }

@@ -2,7 +2,7 @@
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use portolan_api::{RunnerError, ScanJob, ScanKind, ScanRunner, ScanSpec};
+use portolan_api::{RunnerError, ScanJob, ScanKind, ScanRate, ScanRunner, ScanSpec};
 use portolan_core::target::{Block, TargetSet};
 use portolan_store::ScanReport;
 
@@ -10,6 +10,7 @@ use crate::commands::scan::request::{Request, default_ports, within};
 use crate::commands::scan::run;
 use crate::exit::Failure;
 use crate::targets::{self, NameRules};
+use portolan_net::options::AUTO_PPS_MAX;
 use portolan_net::{Cancel, ScanKinds, ScanOptions};
 
 /// Scans with the packets of this host.
@@ -96,7 +97,11 @@ const fn ports_only(kinds: ScanKinds) -> ScanKinds {
 
 fn options(spec: &ScanSpec, kinds: ScanKinds) -> ScanOptions {
     let mut options = ScanOptions { kinds, ..ScanOptions::default() };
-    options.rate_pps = spec.rate_pps.unwrap_or(options.rate_pps);
+    match spec.rate {
+        Some(ScanRate::Fixed(pps)) => options.rate_pps = pps.get(),
+        Some(ScanRate::Auto) => (options.rate_pps, options.auto_rate) = (AUTO_PPS_MAX, true),
+        None => {}
+    }
     options.retries = spec.retries.unwrap_or(options.retries);
     options
 }

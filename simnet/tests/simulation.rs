@@ -6,20 +6,25 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests; what fails here fails the test")]
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_core::answered::Answered;
 use portolan_core::cookie::{CookieKey, SourcePorts};
+use portolan_core::estimate::Loss;
 use portolan_core::link::Encapsulation;
+use portolan_core::pacer::RatePps;
 use portolan_core::permutation::Shard;
 use portolan_core::plan::{PlanConfig, ScanPlan};
 use portolan_core::probe::{Pings, TcpScan};
 use portolan_core::receive::Receiver;
 use portolan_core::seed::Seed;
-use portolan_core::target::{Block, PortSet, Scope, TargetSpec};
+use portolan_core::target::{AddrRange, Block, PortSet, Scope, TargetSpec};
 use portolan_core::wire::{ProbeStyle, Rejection};
-use portolan_core::{Endpoint, Observation, PortState, Reason, Timestamp, Transport, UnixTime};
+use portolan_core::{
+    Endpoint, Note, Observation, PortState, Reason, Timestamp, Transport, UnixTime,
+};
 use portolan_simnet::network::hops::hops;
 use portolan_simnet::network::{
     Driver, EchoPayloads, Faults, Forger, Mix, Network, Oracle, Outcome, Rng, Score, World,
@@ -70,6 +75,10 @@ impl Case {
     }
 
     fn plan(&self) -> Arc<ScanPlan> {
+        Arc::new(self.build())
+    }
+
+    fn build(&self) -> ScanPlan {
         let mut rng = Rng::new(self.seed).fork("plan");
         let mut key = [0; 16];
         key[..8].copy_from_slice(&rng.next_u64().to_le_bytes());
@@ -94,7 +103,7 @@ impl Case {
             style: ProbeStyle::default(),
         };
         let (hops, routes) = hops(self.encapsulation);
-        Arc::new(ScanPlan::new(config, hops, &routes, &|_| None).unwrap())
+        ScanPlan::new(config, hops, &routes, &|_| None).unwrap()
     }
 
     fn network(&self) -> Network {
@@ -304,7 +313,7 @@ fn true_answers_that_were_bent_prove_nothing() {
         None,
         Arc::default(),
         Shard::default(),
-        portolan_core::pacer::RatePps::new(1_000_000).unwrap(),
+        RatePps::new(1_000_000).unwrap(),
         Timestamp::ZERO,
     );
     let mut batch = portolan_core::link::FrameBatch::new();
@@ -482,4 +491,176 @@ fn a_larger_world_is_found_whole() {
     assert_eq!(outcome.sent, 65_536, "{score}");
     let open = outcome.endpoints.iter().filter(|o| o.endpoint.transport == Transport::Tcp);
     assert!(open.count() > 10_000, "{score}");
+}
+
+/// The mean of the rates that were set from `from` to `until`, each for as long as it held.
+fn mean_rate(rates: &[(Timestamp, u32)], from: u64, until: u64) -> f64 {
+    let second = |s: u64| Timestamp::ZERO + Duration::from_secs(s);
+    let (from, until) = (second(from), second(until));
+    let ends = rates.iter().skip(1).map(|(at, _)| *at).chain([until]);
+    let parts = rates.iter().zip(ends).map(|((at, pps), end)| {
+        let span = end.min(until).since((*at).max(from));
+        f64::from(*pps) * span.as_secs_f64()
+    });
+    parts.sum::<f64>() / until.since(from).as_secs_f64()
+}
+
+#[test]
+fn the_rate_that_is_found_is_the_path_s_and_follows_it() {
+    let mut case = Case::new(170, "10.0.0.0/18");
+    case.mix = Mix::PLAIN;
+    case.passes = 3;
+    let plan = case.plan();
+    let half = Timestamp::ZERO + Duration::from_secs(8);
+    let limits = vec![(Timestamp::ZERO, 20_000), (half, 10_000)];
+    let mut network = case.network().with_limits(limits);
+    let mut driver = Driver::new(Arc::clone(&plan));
+    (driver.auto, driver.rate) = (true, RatePps::new(1_000_000).unwrap());
+    let outcome = driver.run(&mut network);
+    let score = Oracle::new(network.world(), &plan).score(&outcome.endpoints);
+    let rates = &outcome.rates;
+    let seed = case.seed;
+    let settled = mean_rate(rates, 3, 8);
+    assert!((15_000.0..20_000.0).contains(&settled), "PORTOLAN_SEED={seed}: {settled} {rates:?}");
+    let followed = mean_rate(rates, 10, 25);
+    assert!((7_500.0..10_000.0).contains(&followed), "PORTOLAN_SEED={seed}: {followed} {rates:?}");
+    assert!(score.is_exact(), "{score}");
+    // Canaries alone are asked more often than others, and there are 64 at most.
+    let often = network.asked().values().filter(|times| **times > 3).count();
+    assert!(often <= 64, "PORTOLAN_SEED={seed}: {often}");
+    let lost = network.counts().probes_lost;
+    assert!(lost * 100 < outcome.sent, "PORTOLAN_SEED={seed}: {lost} of {} lost", outcome.sent);
+}
+
+#[test]
+fn no_host_gets_more_than_its_limit() {
+    for (targets, passes, auto) in
+        [("10.0.0.0/29", 3, false), ("10.0.0.7", 2, false), ("10.0.0.0/27", 2, true)]
+    {
+        let mut case = Case::new(180, targets);
+        case.passes = passes;
+        case.tcp = (1..=400).collect();
+        let plan = Arc::new(case.build().striped());
+        let mut network = case.network();
+        let mut driver = Driver::new(Arc::clone(&plan));
+        driver.max_host = RatePps::new(100);
+        driver.auto = auto;
+        let outcome = driver.run(&mut network);
+        let score = Oracle::new(network.world(), &plan).score(&outcome.endpoints);
+        let (seed, most) = (case.seed, network.most_in_a_second());
+        assert!(score.is_exact(), "{score}");
+        assert!((95..=101).contains(&most), "PORTOLAN_SEED={seed}: {most} in a second");
+    }
+}
+
+#[test]
+fn loss_is_estimated_from_pairs_within_its_bounds() {
+    for loss in [0.001, 0.02, 0.1] {
+        let mut case = Case::new(190, "10.0.0.0/20").faults(Faults::lossy(loss));
+        case.passes = 3;
+        case.mix.slow = 0;
+        let (outcome, _, score) = case.run();
+        // An exchange is lost either way.
+        let truth = 1.0 - (1.0 - loss) * (1.0 - loss);
+        let found = Loss::estimate(outcome.pairs, &outcome.counts.first_in_pass[..3]).unwrap();
+        assert!(outcome.pairs.both > 500, "{score}");
+        // Five in a hundred seeds may miss; twice the interval hardly any.
+        let slack = found.high - found.low;
+        let bounds = found.low - slack..=found.high + slack;
+        assert!(bounds.contains(&truth), "{truth} {found:?} {score}");
+        let (low, _, high) = found.heard(3);
+        let recall = score.recall();
+        assert!(low - 1e-3 <= recall && recall <= high + 1e-3, "{recall} {found:?} {score}");
+    }
+}
+
+#[test]
+fn hosts_that_answer_everything_are_said_to() {
+    let mut case = Case::new(200, "10.0.0.0/24");
+    (case.mix.hosts_all_open, case.passes) = (100, 2);
+    case.tcp = (1..=400).collect();
+    let plan = case.plan();
+    let mut network = case.network();
+    let mut driver = Driver::new(Arc::clone(&plan));
+    driver.keep_back = true;
+    let outcome = driver.run(&mut network);
+    let oracle = Oracle::new(network.world(), &plan);
+    let seed = case.seed;
+    let is_open = |addr, port| {
+        let truth = oracle.truth(&Endpoint::tcp(addr, port));
+        truth.is_some_and(|v| v.state == PortState::Open)
+    };
+    let all_open = |addr: &IpAddr| (1..=400).all(|port| is_open(*addr, port));
+    let truth: BTreeSet<IpAddr> = oracle.hosts().iter().copied().filter(all_open).collect();
+    let said: BTreeSet<IpAddr> = outcome.notes.iter().filter_map(everything_open).collect();
+    assert!(truth.len() > 10, "PORTOLAN_SEED={seed}");
+    assert_eq!(said, truth, "PORTOLAN_SEED={seed}");
+    assert_eq!(said.len(), outcome.notes.len(), "PORTOLAN_SEED={seed}: {:?}", outcome.notes);
+    // Nothing is missing of the others, and little is told of these.
+    let told =
+        |addr: &IpAddr| outcome.endpoints.iter().filter(|o| o.endpoint.addr == *addr).count();
+    let most = truth.iter().map(told).max().unwrap();
+    assert!((64..=100).contains(&most), "PORTOLAN_SEED={seed}: {most}");
+    let score = oracle.score(&outcome.endpoints);
+    assert!(score.missed.iter().all(|e| truth.contains(&e.addr)), "{score}");
+    assert_eq!(outcome.counts.kept_back, score.missed.len() as u64, "{score}");
+}
+
+fn everything_open(note: &Note) -> Option<IpAddr> {
+    if let Note::EverythingOpen { addr, .. } = note { Some(*addr) } else { None }
+}
+
+#[test]
+fn a_prefix_in_which_everything_answers_is_said_to() {
+    let mut case = Case::new(210, "10.0.0.0/23 10.0.3.0/28");
+    case.mix = Mix { hosts_up: 0, hosts_all_open: 1_000, ..Mix::PLAIN };
+    case.tcp = (80..=80).collect();
+    let (outcome, ..) = case.run();
+    let seed = case.seed;
+    let prefixes: Vec<(IpAddr, u32)> = outcome
+        .notes
+        .iter()
+        .filter_map(|note| match note {
+            Note::EveryAddressOpen { range, hosts, .. } => Some((range.first(), *hosts)),
+            _ => None,
+        })
+        .collect();
+    let wanted = ["10.0.0.0", "10.0.1.0"].map(|first| (first.parse().unwrap(), 256));
+    assert_eq!(prefixes, wanted, "PORTOLAN_SEED={seed}");
+}
+
+#[test]
+fn hosts_that_limit_their_errors_are_said_to_and_hold_up_nobody() {
+    let mut case = Case::new(220, "10.0.0.0/25");
+    case.mix = Mix { ports_open: 20, ports_closed: 980, limited: 300, ..Mix::PLAIN };
+    case.tcp = PortSet::new();
+    case.udp = (1_000..1_200).collect();
+    case.passes = 3;
+    let plan = case.plan();
+    let mut network = case.network();
+    let mut driver = Driver::new(Arc::clone(&plan));
+    driver.rate = RatePps::new(10_000).unwrap();
+    let outcome = driver.run(&mut network);
+    let seed = case.seed;
+    let world = network.world();
+    let hosts: BTreeSet<IpAddr> = addrs(case.targets).ranges().iter().flat_map(hosts_of).collect();
+    let limits = |addr: &IpAddr| world.error_period(*addr).is_some();
+    let truth: BTreeSet<IpAddr> = hosts.iter().copied().filter(limits).collect();
+    let limited = |note: &Note| match note {
+        Note::IcmpLimited { addr, silent, .. } => Some((*addr, *silent)),
+        _ => None,
+    };
+    let said: Vec<(IpAddr, u32)> = outcome.notes.iter().filter_map(limited).collect();
+    let hosts_said: BTreeSet<IpAddr> = said.iter().map(|(addr, _)| *addr).collect();
+    assert!(truth.len() > 20, "PORTOLAN_SEED={seed}");
+    assert_eq!(hosts_said, truth, "PORTOLAN_SEED={seed}");
+    assert!(said.iter().all(|(_, silent)| *silent > 100), "PORTOLAN_SEED={seed}: {said:?}");
+    // All others are told whole.
+    let score = Oracle::new(world, &plan).score(&outcome.endpoints);
+    assert!(score.missed.iter().all(|e| truth.contains(&e.addr)), "{score}");
+}
+
+fn hosts_of(range: &AddrRange) -> impl Iterator<Item = IpAddr> + use<> {
+    let range = *range;
+    (range.first_bits()..=range.last_bits()).map(move |bits| range.family().addr(bits))
 }

@@ -80,6 +80,7 @@ coded!(Reason {
     Abort = 19,
     TimestampReply = 20,
     AddressMaskReply = 21,
+    IcmpRateLimited = 22,
 });
 coded!(Source { Engine = 1, NmapXml = 2, MasscanJson = 3, MasscanList = 4, Ndjson = 5 });
 

@@ -13,7 +13,7 @@ use portolan_core::target::{AddrSet, Scope, TargetSpec};
 use portolan_store::SiteName;
 
 use crate::auth::Token;
-pub use scan::{ScanConfig, ScanKind, ScanSpec};
+pub use scan::{ScanConfig, ScanKind, ScanRate, ScanSpec};
 
 /// Where the daemon listens unless told otherwise.
 pub const DEFAULT_LISTEN: SocketAddr =

@@ -1,11 +1,14 @@
 //! One `[[scan]]` entry: as it is written, and as it is meant.
 
+use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use portolan_core::target::spec::NameLookup;
 use portolan_core::target::{PortSpec, Scope, TargetSpec};
 use portolan_store::SiteName;
-use serde::Deserialize;
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use super::ConfigWarning;
@@ -27,8 +30,8 @@ pub struct ScanSpec {
     pub ports: Option<PortSpec>,
     /// The kinds of scan, each once; not empty.
     pub kinds: Vec<ScanKind>,
-    /// Packets a second; `None`: the engine's default.
-    pub rate_pps: Option<u32>,
+    /// How fast; `None`: the engine's default.
+    pub rate: Option<ScanRate>,
     /// Further probes to what has not answered; `None`: the engine's default.
     pub retries: Option<u8>,
     /// What may be touched at all.
@@ -51,6 +54,43 @@ pub enum ScanKind {
     Discover,
 }
 
+/// How fast a scan goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScanRate {
+    /// So many packets a second.
+    Fixed(NonZeroU32),
+    /// As many as the path takes without loss.
+    Auto,
+}
+
+impl<'de> Deserialize<'de> for ScanRate {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(RateVisitor)
+    }
+}
+
+struct RateVisitor;
+
+impl Visitor<'_> for RateVisitor {
+    type Value = ScanRate;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a rate from 1 to 4294967295 packets a second, or \"auto\"")
+    }
+
+    fn visit_i64<E: de::Error>(self, pps: i64) -> Result<ScanRate, E> {
+        let fixed = u32::try_from(pps).ok().and_then(NonZeroU32::new).map(ScanRate::Fixed);
+        fixed.ok_or_else(|| E::invalid_value(de::Unexpected::Signed(pps), &self))
+    }
+
+    fn visit_str<E: de::Error>(self, word: &str) -> Result<ScanRate, E> {
+        if word == "auto" {
+            return Ok(ScanRate::Auto);
+        }
+        Err(E::invalid_value(de::Unexpected::Str(word), &self))
+    }
+}
+
 /// A scan and when it runs.
 #[derive(Debug, Clone)]
 pub struct ScanConfig {
@@ -71,7 +111,7 @@ pub(super) struct RawScan {
     exclude: Option<Spanned<Vec<String>>>,
     ports: Option<Spanned<String>>,
     kinds: Option<Spanned<Vec<ScanKind>>>,
-    rate: Option<Spanned<u32>>,
+    rate: Option<Spanned<ScanRate>>,
     retries: Option<Spanned<u8>>,
     interval: Option<Spanned<String>>,
     cron: Option<Spanned<String>>,
@@ -91,7 +131,6 @@ struct FieldLines {
     exclude: usize,
     ports: usize,
     kinds: usize,
-    rate: usize,
     retries: usize,
     cadence: usize,
 }
@@ -108,7 +147,6 @@ impl RawScan {
             exclude: line(self.exclude.as_ref(), lines, name),
             ports: line(self.ports.as_ref(), lines, name),
             kinds: line(self.kinds.as_ref(), lines, name),
-            rate: line(self.rate.as_ref(), lines, name),
             retries: line(self.retries.as_ref(), lines, name),
             cadence: line(when, lines, name),
         };
@@ -152,10 +190,7 @@ impl RawScan {
         )?;
         let ports = self.ports.as_ref().map(|text| PortSpec::parse(text.get_ref(), names));
         let ports = ports.transpose().map_err(|e| bad(lines.ports)(format!("ports: {e}")))?;
-        let rate_pps = self.rate.as_ref().map(|rate| *rate.get_ref());
-        if rate_pps == Some(0) {
-            return Err(bad(lines.rate)("rate 0; expected packets a second".to_owned()));
-        }
+        let rate = self.rate.as_ref().map(|rate| *rate.get_ref());
         let retries = self.retries.as_ref().map(|retries| *retries.get_ref());
         if retries.is_some_and(|r| r > 20) {
             return Err(bad(lines.retries)("retries; expected 0 to 20".to_owned()));
@@ -167,7 +202,7 @@ impl RawScan {
             exclude,
             ports,
             kinds: self.kinds().map_err(bad(lines.kinds))?,
-            rate_pps,
+            rate,
             retries,
             scope: scope.clone(),
             identify: self.identify,

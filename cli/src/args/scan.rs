@@ -53,9 +53,13 @@ pub(crate) struct ScanArgs {
     #[command(flatten)]
     pub(crate) kinds: KindArgs,
 
-    /// Packets a second, such as 500, 10k, 1M
+    /// Packets a second, such as 500, 10k, 1M; auto finds the highest that loses nothing, and asks
+    /// up to 64 endpoints that answered again to see that
     #[arg(short, long, value_name = "PPS", alias = "max-rate", help_heading = PACE)]
     pub(crate) rate: Option<Rate>,
+    /// Packets a second to any one host, at most
+    #[arg(long, value_name = "PPS", help_heading = PACE)]
+    pub(crate) max_host_rate: Option<HostRate>,
     /// Further probes to what has not answered
     #[arg(long, value_name = "N", default_value_t = 2, alias = "max-retries")]
     #[arg(value_parser = clap::value_parser!(u8).range(0..=15), help_heading = PACE)]
@@ -108,6 +112,7 @@ pub(crate) struct ScanArgs {
 
 /// Where results go.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
     /// Write results to this file, - for stdout
@@ -134,6 +139,9 @@ pub(crate) struct OutputArgs {
     /// Write only what is open
     #[arg(long)]
     pub(crate) open: bool,
+    /// Tell every open port of a host that is open on all; always so with --data
+    #[arg(long)]
+    pub(crate) all_open: bool,
     /// Also show closed and filtered ports in the table
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
@@ -152,7 +160,7 @@ pub(crate) struct OutputArgs {
 }
 
 /// A scan goes on with the targets, the order and the kinds that it began with.
-const RESUME_CONFLICTS: [&str; 24] = [
+const RESUME_CONFLICTS: [&str; 25] = [
     "targets",
     "targets_file",
     "exclude",
@@ -164,6 +172,7 @@ const RESUME_CONFLICTS: [&str; 24] = [
     "seed",
     "shard",
     "threads",
+    "max_host_rate",
     "syn",
     "udp",
     "connect",
@@ -213,26 +222,47 @@ pub(crate) enum Format {
 
 /// Packets a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Rate(pub(crate) u32);
+pub(crate) enum Rate {
+    /// So many.
+    Fixed(u32),
+    /// As many as the path takes.
+    Auto,
+}
 
 impl FromStr for Rate {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         if text == "auto" {
-            return Err("auto is not there yet; name a rate, such as 10k".to_owned());
+            return Ok(Self::Auto);
         }
         let (digits, factor) = match text.chars().last() {
             Some('k' | 'K') => (text.get(..text.len() - 1).unwrap_or_default(), 1_000_u32),
             Some('m' | 'M') => (text.get(..text.len() - 1).unwrap_or_default(), 1_000_000),
             _ => (text, 1),
         };
-        let wrong = || format!("{text:?} is no rate; expected 1 to 4294967295, k and M understood");
+        let wrong =
+            || format!("{text:?} is no rate; expected auto or 1 to 4294967295, k and M understood");
         if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
             return Err(wrong());
         }
         let number: u32 = digits.parse().map_err(|_| wrong())?;
-        number.checked_mul(factor).filter(|pps| *pps > 0).map(Self).ok_or_else(wrong)
+        number.checked_mul(factor).filter(|pps| *pps > 0).map(Self::Fixed).ok_or_else(wrong)
+    }
+}
+
+/// Packets a second to one host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct HostRate(pub(crate) u32);
+
+impl FromStr for HostRate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse()? {
+            Rate::Fixed(pps) => Ok(Self(pps)),
+            Rate::Auto => Err("a limit is a number; expected such as 100 or 1k".to_owned()),
+        }
     }
 }
 
@@ -291,7 +321,11 @@ mod tests {
         let args = scan("portolan scan -sS -sU -p- -r 10k --retries 0 --shard 2/4 -oX a -oX b h");
         assert!(args.kinds.syn && args.kinds.udp && !args.kinds.connect);
         assert_eq!(args.ports.as_deref(), Some("-"));
-        assert_eq!(args.rate, Some(Rate(10_000)));
+        assert_eq!(args.rate, Some(Rate::Fixed(10_000)));
+        let limited = scan("portolan scan h --max-host-rate 1k");
+        assert_eq!(limited.max_host_rate, Some(HostRate(1_000)));
+        assert!("auto".parse::<HostRate>().is_err());
+        assert_eq!(scan("portolan scan h --rate auto").rate, Some(Rate::Auto));
         assert_eq!((args.retries, args.shard), (0, Some(ShardArg { index: 1, count: 4 })));
         assert_eq!(args.out.xml_file.len(), 2);
         assert_eq!(scan("portolan scan h -p -100").ports.as_deref(), Some("-100"));
@@ -304,7 +338,7 @@ mod tests {
 
     #[test]
     fn values_that_make_no_sense_are_refused() {
-        for text in ["", "0", "auto", "10kk", "5G", "+5", "4294967296", "5000M"] {
+        for text in ["", "0", "Auto", "10kk", "5G", "+5", "4294967296", "5000M"] {
             assert!(text.parse::<Rate>().is_err(), "{text}");
         }
         for text in ["0/2", "3/2", "1", "a/b", "1/0"] {

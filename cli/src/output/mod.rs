@@ -28,7 +28,7 @@ use std::path::PathBuf;
 
 use portolan_core::probe::TcpScan;
 use portolan_core::target::TargetSet;
-use portolan_core::{HostObservation, PortState, ScanStats, UnixTime};
+use portolan_core::{HostObservation, Note, PortState, ScanStats, UnixTime};
 
 use crate::args::scan::{Format, OutputArgs};
 use crate::earlier::{self, Record};
@@ -91,6 +91,11 @@ pub(crate) trait ResultWriter {
     /// A host showed that it is there. A format that holds ports alone has nothing to write of it,
     /// and one that goes by hosts finds it in [`End::ledger`].
     fn host(&mut self, _host: &HostObservation) -> io::Result<()> {
+        Ok(())
+    }
+    /// Something is odd about a host or a prefix. What has no place in a format is told on standard
+    /// error alone.
+    fn note(&mut self, _note: &Note) -> io::Result<()> {
         Ok(())
     }
     /// After the last result, interrupted or not: leaves a valid document.
@@ -261,6 +266,11 @@ impl Outputs {
             return Ok(());
         }
         self.each(|w| w.host(host))
+    }
+
+    /// Something is odd about a host or a prefix.
+    pub(crate) fn note(&mut self, note: &Note) -> Result<(), Failure> {
+        self.each(|w| w.note(note))
     }
 
     /// Whether there is anything to pass on.

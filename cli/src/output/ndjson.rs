@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use base64::Engine as _;
-use portolan_core::{HostObservation, ScanStats};
+use portolan_core::{HostObservation, Note, PortState, Reason, ScanStats};
 use portolan_store::ServiceRecord;
 use serde::Serialize;
 
@@ -43,6 +43,10 @@ impl ResultWriter for Ndjson {
 
     fn host(&mut self, host: &HostObservation) -> io::Result<()> {
         write_line(&mut self.out, &HostRecord::new(&self.site, host))
+    }
+
+    fn note(&mut self, note: &Note) -> io::Result<()> {
+        write_line(&mut self.out, &NoteRecord::new(&self.site, note))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -157,6 +161,44 @@ impl<'a> HostRecord<'a> {
     }
 }
 
+/// What is odd about a host or a prefix.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum NoteRecord<'a> {
+    Open { site: &'a str, host: String, everything_open: bool, open: u32, asked: u32 },
+    Limited { site: &'a str, host: String, icmp_limited: bool, closed: u32, silent: SilentRecord },
+    Prefix { site: &'a str, prefix: String, every_address_open: bool, hosts: u32, asked: u32 },
+}
+
+/// Ports that stayed silent for a known reason.
+#[derive(Debug, Serialize)]
+struct SilentRecord {
+    ports: u32,
+    state: &'static str,
+    reason: &'static str,
+}
+
+impl<'a> NoteRecord<'a> {
+    fn new(site: &'a str, note: &Note) -> Self {
+        match *note {
+            Note::EverythingOpen { addr, open, asked } => {
+                Self::Open { site, host: addr.to_string(), everything_open: true, open, asked }
+            }
+            Note::IcmpLimited { addr, closed, silent } => {
+                let state = PortState::OpenFiltered.name();
+                let silent =
+                    SilentRecord { ports: silent, state, reason: Reason::IcmpRateLimited.name() };
+                Self::Limited { site, host: addr.to_string(), icmp_limited: true, closed, silent }
+            }
+            Note::EveryAddressOpen { range, hosts, asked } => {
+                let bits = if range.first().is_ipv4() { 24 } else { 120 };
+                let prefix = format!("{}/{bits}", range.first());
+                Self::Prefix { site, prefix, every_address_open: true, hosts, asked }
+            }
+        }
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct SummaryLine<'a> {
     summary: SummaryRecord<'a>,
@@ -180,6 +222,10 @@ pub(super) struct SummaryRecord<'a> {
     rate_pps: f64,
     loss_estimate: Option<f64>,
     coverage: f64,
+    coverage_low: Option<f64>,
+    coverage_high: Option<f64>,
+    kept_back: u64,
+    canary_probes: u64,
     kernel_drops: u64,
     complete: bool,
     finished: String,
@@ -205,6 +251,10 @@ impl<'a> SummaryRecord<'a> {
             rate_pps: rounded(stats.rate_pps(), 10.0),
             loss_estimate: stats.loss_estimate.map(|loss| rounded(loss, 1e6)),
             coverage: rounded(stats.coverage, 1e6),
+            coverage_low: stats.coverage_bounds.map(|(low, _)| rounded(low, 1e6)),
+            coverage_high: stats.coverage_bounds.map(|(_, high)| rounded(high, 1e6)),
+            kept_back: stats.kept_back,
+            canary_probes: stats.canary_probes,
             kernel_drops: stats.kernel_drops,
             complete: end.complete,
             finished: rfc3339(end.finished),

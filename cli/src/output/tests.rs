@@ -126,6 +126,7 @@ fn written(format: Format, choices: Choices) -> String {
         duration: Duration::from_millis(1_500),
         loss_estimate: Some(0.0),
         coverage: 1.0,
+        coverage_bounds: Some((0.998, 1.0)),
         rejected: [("bad cookie", 2)].into_iter().collect(),
         ..ScanStats::default()
     };
@@ -159,7 +160,7 @@ fn ndjson_is_as_the_contract_says() {
     );
     assert_eq!(
         lines.last().unwrap(),
-        r#"{"summary":{"targets":2,"ports":65,"probes_sent":300,"replies":54,"open":3,"closed":50,"filtered":1,"unfiltered":0,"silent":76,"hosts_up":1,"duplicates":0,"duration_s":1.5,"rate_pps":200.0,"loss_estimate":0.0,"coverage":1.0,"kernel_drops":0,"complete":true,"finished":"2026-11-21T19:00:02.123Z","rejected":{"bad cookie":2}}}"#
+        r#"{"summary":{"targets":2,"ports":65,"probes_sent":300,"replies":54,"open":3,"closed":50,"filtered":1,"unfiltered":0,"silent":76,"hosts_up":1,"duplicates":0,"duration_s":1.5,"rate_pps":200.0,"loss_estimate":0.0,"coverage":1.0,"coverage_low":0.998,"coverage_high":1.0,"kept_back":0,"canary_probes":0,"kernel_drops":0,"complete":true,"finished":"2026-11-21T19:00:02.123Z","rejected":{"bad cookie":2}}}"#
     );
     assert_eq!(lines.len(), findings().len() + 2);
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::note::Note;
 use crate::observation::{HostObservation, Observation};
 
 /// One thing that a scan has to say.
@@ -12,6 +13,8 @@ pub enum ScanEvent {
     Endpoint(Observation),
     /// A host showed that it is there; each host is reported once.
     Host(HostObservation),
+    /// Something is odd about a host or a prefix; told once.
+    Note(Note),
     /// How far the scan is, a few times a second.
     Progress(Progress),
     /// Something its reader should know and that is not an error.
@@ -81,12 +84,20 @@ pub struct ScanStats {
     pub back_pressure: u64,
     /// From first to last moment.
     pub duration: Duration,
-    /// Share of probe-and-reply exchanges lost, estimated from which pass was answered;
-    /// `None` where one pass or no answer leaves nothing to tell from.
+    /// Share of probe-and-reply exchanges lost, estimated from endpoints that were asked twice
+    /// or from which pass was answered; `None` where one pass or no answer leaves nothing to tell
+    /// from.
     pub loss_estimate: Option<f64>,
     /// Expected share (0 to 1) of the answering endpoints that were heard: the asked share times
     /// one minus the loss to the power of the passes.
     pub coverage: f64,
+    /// The bounds between which the coverage is with 95 % confidence, as far as loss is the cause;
+    /// `None` where nothing tells of loss.
+    pub coverage_bounds: Option<(f64, f64)>,
+    /// Open endpoints of hosts that are open on every port, that were not told one by one.
+    pub kept_back: u64,
+    /// Probes to canaries, which `probes_sent` counts too.
+    pub canary_probes: u64,
 }
 
 impl ScanStats {

@@ -12,18 +12,32 @@
 
 /// One bit per endpoint: whether it has answered.
 pub mod answered;
+/// A sender's part in finding the rate.
+pub mod auto;
+/// Endpoints that are known to answer, asked again to see loss.
+pub mod canary;
 /// What makes a probe recognisable in its answer.
 pub mod cookie;
 /// The thing that is open or closed.
 pub mod endpoint;
+/// What a scan missed.
+pub mod estimate;
 /// What a running scan says.
 pub mod event;
+/// A few figures for each host that answers.
+pub mod host_book;
+/// What keeps a scan from asking any one host too often.
+pub mod host_gate;
 /// Frames in bulk.
 pub mod link;
+/// What is odd about a host or a prefix.
+pub mod note;
 /// What a scan reports.
 pub mod observation;
 /// How fast to send.
 pub mod pacer;
+/// Endpoints that are asked twice.
+pub mod pairs;
 /// How long to wait for answers.
 pub mod pause;
 /// The order of a scan.
@@ -32,12 +46,16 @@ pub mod permutation;
 pub mod plan;
 /// The questions that a scan puts to a host.
 pub mod probe;
+/// The highest rate that loses nothing.
+pub mod rate;
 /// The receiving half.
 pub mod receive;
 /// What fixes the order of a scan.
 pub mod seed;
 /// What is said of an endpoint, and why.
 pub mod state;
+/// The order that spares hosts.
+pub mod stripe;
 /// Which endpoints.
 pub mod target;
 /// Time as an argument.
@@ -53,6 +71,7 @@ pub mod wire;
 
 pub use endpoint::{Endpoint, Family, Transport};
 pub use event::{Progress, ScanEvent, ScanStats};
+pub use note::Note;
 pub use observation::{HostObservation, MacAddr, Observation, UnixTime};
 pub use state::{PortState, Reason};
 pub use time::Timestamp;

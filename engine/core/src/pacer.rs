@@ -5,52 +5,114 @@ use std::time::Duration;
 
 use crate::time::Timestamp;
 
-/// The longest stall that is made up for: beyond it the lost time stays lost, so that no burst
-/// follows a stall.
-const CATCH_UP_MAX: Duration = Duration::from_millis(10);
-
 /// Packets a second.
 pub type RatePps = NonZeroU32;
 
-/// A token bucket: says how many packets may leave now, or when the next may.
+/// How a pacer behaves after the sender was kept from sending.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Smoothness {
+    /// The longest stall that is made up for; time beyond it stays lost.
+    pub lag_max: Duration,
+    /// How many times as fast as its rate it goes while it makes up for one; at least 1.
+    pub catch_up: f64,
+    /// Packets that may leave at once: as many as are due in this time …
+    pub burst: Duration,
+    /// … and at least so many.
+    pub burst_min: u32,
+}
+
+impl Smoothness {
+    /// For a rate that was asked for: stalls of up to 100 ms are made up for, a quarter faster
+    /// than the rate, and never in a burst of more than 200 µs' worth.
+    pub const EXACT: Self = Self {
+        lag_max: Duration::from_millis(100),
+        catch_up: 1.25,
+        burst: Duration::from_micros(200),
+        burst_min: 2,
+    };
+    /// For a rate that is being found: what a path polices is the shortest burst, so stalls are
+    /// not made up for. Four packets are fewer than any usual policer's bucket holds.
+    pub const SMOOTH: Self = Self {
+        lag_max: Duration::from_millis(1),
+        catch_up: 1.0,
+        burst: Duration::from_micros(20),
+        burst_min: 4,
+    };
+}
+
+/// A schedule with a bucket: says how many packets may leave now, or when the next may.
 ///
-/// Over any span the number granted is within one packet of `rate × span`, less what stalls
-/// beyond 10 ms lost.
+/// Over any span the number granted is within a burst of `rate × span`, less what stalls beyond
+/// the longest that is made up for lost.
 #[derive(Debug, Clone)]
 pub struct Pacer {
+    smoothness: Smoothness,
+    rate: RatePps,
     nanos_per_packet: f64,
     /// When the next packet is due, as a fraction of nanoseconds for exact long-run rates.
     due_nanos: f64,
+    /// When the bucket lets the next packet go; in the past as far as the bucket is deep.
+    gate_nanos: f64,
 }
 
 impl Pacer {
-    /// Starts at `now` with `rate`.
+    /// Starts at `now` with `rate`, [`Smoothness::EXACT`].
     pub fn new(rate: RatePps, now: Timestamp) -> Self {
-        Self { nanos_per_packet: 1e9 / f64::from(rate.get()), due_nanos: as_f64(now) }
+        Self::with_smoothness(rate, Smoothness::EXACT, now)
+    }
+
+    /// Starts at `now` with `rate`.
+    pub fn with_smoothness(rate: RatePps, smoothness: Smoothness, now: Timestamp) -> Self {
+        let (due_nanos, gate_nanos) = (as_f64(now), as_f64(now));
+        let nanos_per_packet = nanos_per_packet(rate);
+        Self { smoothness, rate, nanos_per_packet, due_nanos, gate_nanos }
+    }
+
+    /// What it keeps to.
+    pub const fn rate(&self) -> RatePps {
+        self.rate
+    }
+
+    /// Goes on with another rate from `now` on; nothing is owed from before.
+    pub fn set_rate(&mut self, rate: RatePps, now: Timestamp) {
+        if rate == self.rate {
+            return;
+        }
+        (self.rate, self.nanos_per_packet) = (rate, nanos_per_packet(rate));
+        let soonest = as_f64(now) + self.nanos_per_packet;
+        self.due_nanos = self.due_nanos.clamp(as_f64(now), soonest);
+        self.gate_nanos = self.gate_nanos.min(soonest);
     }
 
     /// How many packets may leave at `now`, at most `most`.
     pub fn allowance(&mut self, now: Timestamp, most: usize) -> usize {
         let now = as_f64(now);
-        let behind_max = as_f64(Timestamp::ZERO + CATCH_UP_MAX);
-        self.due_nanos = self.due_nanos.max(now - behind_max);
-        if self.due_nanos > now {
+        let spacing = self.spacing();
+        let burst = as_f64(Timestamp::ZERO + self.smoothness.burst) / self.nanos_per_packet;
+        let burst = burst.max(f64::from(self.smoothness.burst_min));
+        self.due_nanos =
+            self.due_nanos.max(now - as_f64(Timestamp::ZERO + self.smoothness.lag_max));
+        self.gate_nanos = self.gate_nanos.max(now - (burst - 1.0) * spacing);
+        if self.due_nanos > now || self.gate_nanos > now {
             return 0;
         }
-        let due = ((now - self.due_nanos) / self.nanos_per_packet).floor() + 1.0;
+        // A millionth of a packet is what floating-point numbers are off by.
+        let due = ((now - self.due_nanos) / self.nanos_per_packet + 1e-6).floor() + 1.0;
+        let let_go = ((now - self.gate_nanos) / spacing + 1e-6).floor() + 1.0;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "not negative, and a float-to-integer cast saturates"
         )]
-        let due = due as usize;
-        due.min(most)
+        let allowed = due.min(let_go) as usize;
+        allowed.min(most)
     }
 
     /// Takes `sent` packets out of the allowance.
     pub fn spend(&mut self, sent: usize) {
-        let sent = u32::try_from(sent).unwrap_or(u32::MAX);
-        self.due_nanos += f64::from(sent) * self.nanos_per_packet;
+        let sent = f64::from(u32::try_from(sent).unwrap_or(u32::MAX));
+        self.gate_nanos += sent * self.spacing();
+        self.due_nanos += sent * self.nanos_per_packet;
     }
 
     /// When the next packet is due.
@@ -60,8 +122,16 @@ impl Pacer {
             clippy::cast_sign_loss,
             reason = "not negative, and a float-to-integer cast saturates"
         )]
-        Timestamp::from_nanos(self.due_nanos.ceil() as u64)
+        Timestamp::from_nanos(self.due_nanos.max(self.gate_nanos).ceil() as u64)
     }
+
+    fn spacing(&self) -> f64 {
+        self.nanos_per_packet / self.smoothness.catch_up
+    }
+}
+
+fn nanos_per_packet(rate: RatePps) -> f64 {
+    1e9 / f64::from(rate.get())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "2^53 ns are 104 days: exact for any scan")]
@@ -73,35 +143,80 @@ const fn as_f64(at: Timestamp) -> f64 {
 mod tests {
     use super::*;
 
-    /// Runs a pacer in virtual time with wake-ups `late` after each due moment.
-    fn run(rate: u32, late: Duration, seconds: u64) -> u64 {
-        let mut pacer = Pacer::new(RatePps::new(rate).unwrap(), Timestamp::ZERO);
+    fn rate(pps: u32) -> RatePps {
+        RatePps::new(pps).unwrap()
+    }
+
+    /// Runs a pacer in virtual time with wake-ups `late` after each due moment and a stall of
+    /// `stall` in every second; returns what was sent, and the most in any millisecond.
+    fn run(pps: u32, late: Duration, stall: Duration, seconds: u64) -> (u64, u64) {
+        let mut pacer = Pacer::new(rate(pps), Timestamp::ZERO);
         let end = Timestamp::ZERO + Duration::from_secs(seconds);
-        let (mut now, mut sent) = (Timestamp::ZERO, 0_u64);
+        let (mut now, mut sent, mut stalls) = (Timestamp::ZERO, 0_u64, 0);
+        let mut recent = std::collections::VecDeque::<(Timestamp, u64)>::new();
+        let mut most = 0;
         while now < end {
             let n = pacer.allowance(now, 256);
             pacer.spend(n);
             sent += n as u64;
+            recent.push_back((now, n as u64));
+            while recent.front().is_some_and(|(at, _)| now.since(*at).as_micros() >= 1_000) {
+                recent.pop_front();
+            }
+            most = most.max(recent.iter().map(|(_, n)| n).sum());
             now =
                 if n == 256 { now + Duration::from_micros(1) } else { pacer.due().max(now) + late };
+            if now.as_nanos() / 1_000_000_000 > stalls {
+                stalls += 1;
+                now = now + stall;
+            }
         }
-        sent
+        (sent, most)
     }
 
     #[test]
     fn long_run_rates_are_exact_at_every_speed() {
-        for rate in [1, 3, 100, 999, 10_000, 333_333, 2_000_000] {
-            let sent = run(rate, Duration::from_micros(60), 10);
-            let wanted = f64::from(rate) * 10.0;
+        for pps in [1, 3, 100, 999, 10_000, 333_333, 2_000_000] {
+            let (sent, _) = run(pps, Duration::from_micros(60), Duration::ZERO, 10);
+            let wanted = f64::from(pps) * 10.0;
             let sent = f64::from(u32::try_from(sent).unwrap());
-            assert!((sent - wanted).abs() <= wanted * 0.01 + 1.0, "{rate}: {sent}");
+            assert!((sent - wanted).abs() <= wanted * 0.01 + 1.0, "{pps}: {sent}");
         }
     }
 
     #[test]
-    fn a_stall_is_not_followed_by_a_burst() {
-        let mut pacer = Pacer::new(RatePps::new(1_000).unwrap(), Timestamp::ZERO);
+    fn stalls_are_made_up_for_without_a_burst() {
+        for pps in [10_000, 100_000, 500_000] {
+            let stall = Duration::from_millis(50);
+            let (sent, most) = run(pps, Duration::from_micros(5), stall, 10);
+            let wanted = u64::from(pps) * 10;
+            assert!(sent.abs_diff(wanted) <= wanted / 100, "{pps}: {sent}");
+            // A quarter more than the rate, and one burst.
+            let bound = u64::from(pps) / 1_000 * 5 / 4 + u64::from(pps) / 5_000 + 2;
+            assert!(most <= bound, "{pps}: {most} in a millisecond; at most {bound}");
+        }
+    }
+
+    #[test]
+    fn a_long_stall_is_not_followed_by_a_burst() {
         let after = Timestamp::ZERO + Duration::from_secs(5);
-        assert_eq!(pacer.allowance(after, 10_000), 11, "10 ms at 1,000 a second, and the one due");
+        let mut pacer = Pacer::new(rate(1_000), Timestamp::ZERO);
+        assert_eq!(pacer.allowance(after, 10_000), 2);
+        let mut smooth = Pacer::with_smoothness(rate(150_000), Smoothness::SMOOTH, Timestamp::ZERO);
+        assert_eq!(smooth.allowance(after, 10_000), 4);
+        smooth.spend(4);
+        assert_eq!(smooth.allowance(after, 10_000), 0);
+    }
+
+    #[test]
+    fn a_new_rate_holds_from_its_moment_on() {
+        let mut pacer = Pacer::new(rate(1), Timestamp::ZERO);
+        assert_eq!(pacer.allowance(Timestamp::ZERO, 9), 1);
+        pacer.spend(1);
+        pacer.set_rate(rate(1_000), Timestamp::ZERO);
+        assert_eq!(pacer.due(), Timestamp::ZERO + Duration::from_millis(1));
+        pacer.set_rate(rate(10), Timestamp::ZERO + Duration::from_secs(1));
+        assert_eq!(pacer.rate(), rate(10));
+        assert_eq!(pacer.allowance(Timestamp::ZERO + Duration::from_secs(1), 9), 1);
     }
 }

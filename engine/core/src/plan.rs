@@ -11,6 +11,7 @@ use crate::permutation::{LEN_MAX, Permutation};
 pub use crate::probe::Probe;
 use crate::probe::{Pings, TcpScan};
 use crate::seed::Seed;
+use crate::stripe::Stripe;
 use crate::target::{AddrRange, Block, Scope};
 use crate::udp::UdpPayloads;
 use crate::wire::{LinkHeader, ProbeStyle};
@@ -109,6 +110,8 @@ struct PlanBlock {
     hosts_before: u64,
     hosts: u64,
     probes: Box<[Probe]>,
+    /// How many of them are of TCP and of UDP.
+    ports: (u32, u32),
     ranges: Vec<PlanRange>,
 }
 
@@ -123,6 +126,7 @@ pub struct ScanPlan {
     len: u64,
     hosts: u64,
     permutation: Permutation,
+    stripe: Option<Stripe>,
     config: PlanConfig,
 }
 
@@ -173,6 +177,7 @@ impl ScanPlan {
             len: 0,
             hosts: 0,
             permutation: Permutation::new(0, config.seed),
+            stripe: None,
             config,
         };
         for block in plan.config.blocks.clone() {
@@ -233,6 +238,10 @@ impl ScanPlan {
             endpoints_before: self.len,
             hosts_before: self.hosts,
             hosts,
+            ports: (
+                count(&probes, |p| matches!(p, Probe::Tcp(_))),
+                count(&probes, |p| matches!(p, Probe::Udp(_))),
+            ),
             probes,
             ranges,
         };
@@ -265,6 +274,14 @@ impl ScanPlan {
         Ok(Some(at))
     }
 
+    /// The same plan in the striped order: each host is asked once before any is asked again.
+    #[must_use]
+    pub fn striped(mut self) -> Self {
+        let size = |b: &PlanBlock| (b.hosts, u64::try_from(b.probes.len()).unwrap_or(u64::MAX));
+        self.stripe = Some(Stripe::new(self.blocks.iter().map(size), self.config.seed));
+        self
+    }
+
     /// How many endpoints.
     pub const fn len(&self) -> u64 {
         self.len
@@ -280,9 +297,30 @@ impl ScanPlan {
         self.hosts
     }
 
-    /// The order.
+    /// The usual order; [`ScanPlan::element`] and [`ScanPlan::position`] know the plan's own.
     pub const fn permutation(&self) -> &Permutation {
         &self.permutation
+    }
+
+    /// The striped order, if the plan has it.
+    pub const fn stripe(&self) -> Option<&Stripe> {
+        self.stripe.as_ref()
+    }
+
+    /// The index of the endpoint that is asked at `position`; both are below [`ScanPlan::len`].
+    pub fn element(&self, position: u64) -> u64 {
+        match &self.stripe {
+            Some(stripe) => stripe.element(position),
+            None => self.permutation.element(position),
+        }
+    }
+
+    /// The position at which the endpoint at `index` is asked.
+    pub fn position(&self, index: u64) -> u64 {
+        match &self.stripe {
+            Some(stripe) => stripe.position(index),
+            None => self.permutation.position(index),
+        }
     }
 
     /// What it was built from.
@@ -343,6 +381,37 @@ impl ScanPlan {
                 hop,
             })
         })
+    }
+
+    /// How many TCP and UDP ports are asked of the host of the endpoint at `index`.
+    pub fn ports_of(&self, index: u64) -> (u32, u32) {
+        let after = self.blocks.partition_point(|b| b.endpoints_before <= index);
+        let block = after.checked_sub(1).and_then(|at| self.blocks.get(at));
+        block.map_or((0, 0), |block| block.ports)
+    }
+
+    /// The address of the host at `index` of the hosts, and how many UDP ports are asked of it.
+    pub fn host(&self, index: u64) -> Option<(IpAddr, u32)> {
+        let after = self.blocks.partition_point(|b| b.hosts_before <= index);
+        let block = self.blocks.get(after.checked_sub(1)?)?;
+        let host = index - block.hosts_before;
+        let after = block.ranges.partition_point(|r| r.hosts_before <= host);
+        let range = block.ranges.get(after.checked_sub(1)?)?;
+        let offset = u128::from(host - range.hosts_before);
+        let bits = range.range.first_bits().checked_add(offset)?;
+        (bits <= range.range.last_bits()).then(|| (range.range.family().addr(bits), block.ports.1))
+    }
+
+    /// How many addresses of `range` are asked anything.
+    pub fn hosts_within(&self, range: AddrRange) -> u32 {
+        let shared = |r: &PlanRange| {
+            let first = r.range.first_bits().max(range.first_bits());
+            let last = r.range.last_bits().min(range.last_bits());
+            let same = r.range.family() == range.family();
+            if same && first <= last { last - first + 1 } else { 0 }
+        };
+        let sum: u128 = self.blocks.iter().flat_map(|b| &b.ranges).map(shared).sum();
+        u32::try_from(sum).unwrap_or(u32::MAX)
     }
 
     /// The index of a host among the hosts.
@@ -420,6 +489,10 @@ impl PlanBlock {
         let offset = u64::try_from(addr_bits(addr) - range.range.first_bits()).ok()?;
         Some((range.hosts_before + offset, range.hop))
     }
+}
+
+fn count(probes: &[Probe], is: impl Fn(&Probe) -> bool) -> u32 {
+    u32::try_from(probes.iter().filter(|p| is(p)).count()).unwrap_or(u32::MAX)
 }
 
 /// Where an endpoint stands in a plan.

@@ -5,14 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::answered::Answered;
+use crate::canary::{CANARY_PASS, Canaries};
 use crate::cookie::Cookie;
-use crate::endpoint::Transport;
+use crate::endpoint::{Family, Transport, addr_bits};
 use crate::event::ScanEvent;
+use crate::host_book::{HostBook, Openness};
 use crate::link::Encapsulation;
+use crate::note::Note;
 use crate::observation::{HostObservation, Observation, UnixTime};
+use crate::pairs::Pairs;
 use crate::plan::{Found, PASSES_MAX, Probe, ScanPlan};
 use crate::probe::TcpScan;
 use crate::state::{PortState, Reason};
+use crate::target::AddrRange;
 use crate::time::Timestamp;
 use crate::timeline::Timeline;
 use crate::udp::Echo;
@@ -21,6 +26,9 @@ use crate::wire::{Rejection, Reply, Segment, parse};
 
 /// Slots of the table that finds repetitions where a bit per endpoint does not fit.
 const WINDOW_LEN: usize = 1 << 20;
+
+/// Asked addresses of a prefix from which it may be said that all are open.
+const ALIASED_MIN: u32 = 64;
 
 /// What the receiving half counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,6 +49,10 @@ pub struct ReceiveCounts {
     pub hosts_up: u64,
     /// Endpoints by the pass whose probe they answered first.
     pub first_in_pass: [u64; PASSES_MAX as usize],
+    /// Answers to canary probes.
+    pub canaries: u64,
+    /// Open endpoints that were not told.
+    pub kept_back: u64,
     /// Frames that were no answer, in the order of [`Rejection::ALL`].
     pub rejected: [u64; Rejection::ALL.len()],
     /// The longest round trip seen.
@@ -57,6 +69,8 @@ impl ReceiveCounts {
         self.filtered += other.filtered;
         self.unfiltered += other.unfiltered;
         self.hosts_up += other.hosts_up;
+        self.canaries += other.canaries;
+        self.kept_back += other.kept_back;
         let pairs = self.first_in_pass.iter_mut().zip(other.first_in_pass);
         pairs.chain(self.rejected.iter_mut().zip(other.rejected)).for_each(|(a, b)| *a += b);
         self.rtt_max = self.rtt_max.max(other.rtt_max);
@@ -73,6 +87,14 @@ pub struct Receiver {
     shard_count: u64,
     /// UDP ports of the plan whose servers answer from other ports.
     roaming: Vec<u16>,
+    book: HostBook,
+    keeps_back: bool,
+    /// How much of the first pass is over, as far as answers have shown.
+    progress: f64,
+    canaries: Option<Arc<Canaries>>,
+    /// Which of the ears that hear canaries this is.
+    ear: Option<usize>,
+    pairs: Option<Arc<Pairs>>,
     epoch: UnixTime,
     counts: ReceiveCounts,
 }
@@ -92,6 +114,7 @@ impl Receiver {
         epoch: UnixTime,
     ) -> Self {
         let hosts = Answered::new(plan.hosts());
+        let book = HostBook::new(plan.hosts());
         let seen = answered
             .map_or_else(|| Seen::Window(vec![0; WINDOW_LEN].into_boxed_slice()), Seen::Exact);
         let payloads = &plan.config().payloads;
@@ -104,10 +127,45 @@ impl Receiver {
             seen,
             hosts,
             timelines,
+            book,
+            keeps_back: false,
+            progress: 0.0,
+            canaries: None,
+            ear: None,
+            pairs: None,
             shard_count: u64::from(shard_count.max(1)),
             epoch,
             counts: ReceiveCounts::default(),
         }
+    }
+
+    /// The same half, that tells no more open ports of a host once it seems open on every port.
+    #[must_use]
+    pub const fn keep_back(mut self) -> Self {
+        self.keeps_back = true;
+        self
+    }
+
+    /// The same half, that offers answering endpoints as canaries and hears those.
+    #[must_use]
+    pub fn canaries(mut self, canaries: Arc<Canaries>) -> Self {
+        self.ear = canaries.join();
+        self.canaries = Some(canaries);
+        self
+    }
+
+    /// Says that everything that had arrived by `at` has been handed over.
+    pub fn drained(&self, at: Timestamp) {
+        if let (Some(canaries), Some(ear)) = (self.canaries.as_ref(), self.ear) {
+            canaries.drained(ear, at);
+        }
+    }
+
+    /// The same half, that notes which probes of `pairs` were answered.
+    #[must_use]
+    pub fn pairs(mut self, pairs: Arc<Pairs>) -> Self {
+        self.pairs = Some(pairs);
+        self
     }
 
     /// What was counted so far.
@@ -298,12 +356,38 @@ impl Receiver {
             return Err(Rejection::NotOurs);
         }
         let endpoint = probe.endpoint(addr);
-        (0..self.plan.config().passes)
-            .find(|pass| {
-                let cookie = self.plan.cookie(&endpoint, *pass);
-                to_port.is_none_or(|p| cookie.source_port(ports) == p) && proves(cookie)
-            })
-            .ok_or(Rejection::BadCookie)
+        let of = |pass: u8| {
+            let cookie = self.plan.cookie(&endpoint, pass);
+            to_port.is_none_or(|p| cookie.source_port(ports) == p) && proves(cookie)
+        };
+        let canary = || {
+            let canaries = self.canaries.as_ref()?;
+            canaries.recognise(self.plan.find(addr, probe)?.index, of)
+        };
+        let pass = (0..self.plan.config().passes).find(|pass| of(*pass)).or_else(canary);
+        pass.ok_or(Rejection::BadCookie)
+    }
+
+    /// Whether an answer was to a canary probe; it has been counted then and is no news.
+    fn is_canary(&mut self, answer: &Answer, now: Timestamp) -> bool {
+        if answer.pass < CANARY_PASS {
+            return false;
+        }
+        self.counts.canaries += 1;
+        if let Some(canaries) = self.canaries.as_ref().filter(|_| answer.is_own()) {
+            canaries.hear(answer.found.index, answer.pass, now);
+        }
+        true
+    }
+
+    /// Who answers for itself may be asked again.
+    fn offer(&self, answer: &Answer) {
+        let Some(canaries) = self.canaries.as_ref() else { return };
+        if answer.is_own()
+            && let Some(hop) = answer.found.hop.and_then(|hop| self.plan.hops().get(hop))
+        {
+            canaries.offer(answer.found.index, answer.found.host, hop.link);
+        }
     }
 
     fn accept(
@@ -314,6 +398,9 @@ impl Receiver {
         sink: &mut dyn FnMut(ScanEvent),
     ) {
         self.counts.replies += 1;
+        if self.is_canary(&answer, now) {
+            return;
+        }
         let endpoint = answer.probe.endpoint(answer.addr);
         let rtt = self.rtt(&answer, now);
         let (state, reason) = answer.verdict;
@@ -332,16 +419,22 @@ impl Receiver {
                 rtt,
             }));
         }
+        let second = self.pairs.as_ref().is_some_and(|p| p.note(answer.found.index, answer.pass));
         if !self.seen.insert(answer.found.index) {
-            self.counts.duplicates += 1;
+            self.counts.duplicates += u64::from(!second);
             return;
         }
         // A repetition's age is not the network's: hosts repeat a SYN-ACK for many seconds.
         self.counts.rtt_max = self.counts.rtt_max.max(rtt.unwrap_or_default());
+        self.offer(&answer);
         if let Some(count) = self.counts.first_in_pass.get_mut(usize::from(answer.pass)) {
             *count += 1;
         }
         if self.plan.config().discover || endpoint.transport == Transport::Ip {
+            return;
+        }
+        if self.is_kept_back(&answer, endpoint.transport, sink) {
+            self.counts.kept_back += 1;
             return;
         }
         match state {
@@ -354,9 +447,84 @@ impl Receiver {
         sink(ScanEvent::Endpoint(Observation { at, endpoint, state, reason, ttl, rtt }));
     }
 
+    /// Enters an answer into the host's figures, and tells if that shows something odd; whether the
+    /// answer itself is not to be told.
+    fn is_kept_back(
+        &mut self,
+        answer: &Answer,
+        transport: Transport,
+        sink: &mut dyn FnMut(ScanEvent),
+    ) -> bool {
+        let host = answer.found.host;
+        match (transport, answer.verdict) {
+            (Transport::Tcp, (PortState::Open, _)) => {
+                // Answers that took long would make it seem less than it is.
+                let progress = if answer.pass == 0 { self.progress(answer) } else { 1.0 };
+                self.progress = self.progress.max(progress);
+                let asked = self.asked_of_host(answer);
+                match self.book.open(host, asked) {
+                    Openness::Usual => false,
+                    Openness::Everything => self.keeps_back,
+                    Openness::Found { open } => {
+                        let addr = answer.addr;
+                        let asked = whole(asked).max(open);
+                        sink(ScanEvent::Note(Note::EverythingOpen { addr, open, asked }));
+                        false
+                    }
+                }
+            }
+            (Transport::Udp, (PortState::Closed, Reason::PortUnreach)) => {
+                let progress = (answer.pass == 0).then(|| self.progress(answer));
+                self.book.udp_closed(host, progress);
+                false
+            }
+            (Transport::Udp, (PortState::Open, _)) => {
+                self.book.udp_open(host);
+                false
+            }
+            _ => false,
+        }
+    }
+
+    /// How much of the first pass was over when the probe left that was answered, 0 to 1.
+    fn progress(&self, answer: &Answer) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a part")]
+        let part = |at: u64, of: u64| (at as f64 + 1.0) / of.max(1) as f64;
+        part(self.plan.position(answer.found.index), self.plan.len())
+    }
+
+    /// About how many ports of the host of `answer` this part of the scan has asked.
+    fn asked_of_host(&self, answer: &Answer) -> f64 {
+        let (tcp, _) = self.plan.ports_of(answer.found.index);
+        let threads = self.timelines.first().map_or(1, Vec::len).max(1);
+        let threads = u32::try_from(threads).unwrap_or(1);
+        let shards = u32::try_from(self.shard_count).unwrap_or(u32::MAX) / threads;
+        f64::from(tcp) * self.progress / f64::from(shards.max(1))
+    }
+
+    /// Tells what only the end of a scan shows: hosts that limit their ICMP errors, and prefixes
+    /// of which every address is open.
+    pub fn conclude(&self, sink: &mut dyn FnMut(ScanEvent)) {
+        for (host, figures) in self.book.hosts() {
+            let Some((addr, udp)) = self.plan.host(host) else { continue };
+            if figures.is_icmp_limited(udp) {
+                let closed = figures.udp_closed.1;
+                let silent = udp.saturating_sub(closed).saturating_sub(figures.udp_open);
+                sink(ScanEvent::Note(Note::IcmpLimited { addr, closed, silent }));
+            }
+        }
+        let group = |host| self.plan.host(host).and_then(|(addr, _)| prefix_of(addr));
+        for (range, hosts) in self.book.open_hosts(group) {
+            let asked = self.plan.hosts_within(range);
+            if asked >= ALIASED_MIN && u64::from(hosts) * 20 >= u64::from(asked) * 19 {
+                sink(ScanEvent::Note(Note::EveryAddressOpen { range, hosts, asked }));
+            }
+        }
+    }
+
     /// The permutation's inverse says when the probe left.
     fn rtt(&self, answer: &Answer, now: Timestamp) -> Option<Duration> {
-        let position = self.plan.permutation().position(answer.found.index);
+        let position = self.plan.position(answer.found.index);
         let link = self.plan.hops().get(answer.found.hop?)?.link;
         let threads = self.timelines.get(link)?;
         // Stride s of shards × threads belongs to thread s / shards.
@@ -365,6 +533,21 @@ impl Receiver {
         let line = threads.get(usize::try_from(stride / shards.max(1)).ok()?)?;
         line.age(answer.pass, position, now)
     }
+}
+
+/// The 256 addresses to which `addr` belongs.
+fn prefix_of(addr: IpAddr) -> Option<AddrRange> {
+    let first = addr_bits(addr) & !0xff;
+    AddrRange::from_bits(Family::of(addr), first, first | 0xff)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float-to-integer cast saturates"
+)]
+const fn whole(value: f64) -> u32 {
+    value.round() as u32
 }
 
 /// An answer that proved itself.
@@ -377,6 +560,13 @@ struct Answer {
     verdict: (PortState, Reason),
     /// Whether the host itself spoke.
     life: bool,
+}
+
+impl Answer {
+    /// Whether the host itself answered, and by what hosts do not limit as they do ICMP errors.
+    const fn is_own(&self) -> bool {
+        matches!(self.verdict.1, Reason::SynAck | Reason::Reset | Reason::EchoReply)
+    }
 }
 
 /// What has been reported already.

@@ -92,6 +92,8 @@ pub enum Reason {
     TimeExceeded,
     /// Nothing came back from any of the probes.
     NoResponse,
+    /// Nothing came back from a host that limits its ICMP errors.
+    IcmpRateLimited,
     /// ICMP(v6) echo reply.
     EchoReply,
     /// ARP reply.
@@ -114,7 +116,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::SynAck,
         Self::Reset,
         Self::ConnAccept,
@@ -127,6 +129,7 @@ impl Reason {
         Self::AdminProhibited,
         Self::TimeExceeded,
         Self::NoResponse,
+        Self::IcmpRateLimited,
         Self::EchoReply,
         Self::ArpResponse,
         Self::NdResponse,
@@ -153,6 +156,7 @@ impl Reason {
             Self::AdminProhibited => "admin-prohibited",
             Self::TimeExceeded => "time-exceeded",
             Self::NoResponse => "no-response",
+            Self::IcmpRateLimited => "icmp-rate-limited",
             Self::EchoReply => "echo-reply",
             Self::ArpResponse => "arp-response",
             Self::NdResponse => "nd-response",

@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::answered::Answered;
+use crate::auto::Auto;
+use crate::host_gate::HostGate;
 use crate::link::{BATCH_LEN_MAX, FrameBatch};
-use crate::pacer::{Pacer, RatePps};
+use crate::observation::MacAddr;
+use crate::pacer::{Pacer, RatePps, Smoothness};
+use crate::pairs::Pairs;
 use crate::permutation::{Cursor, Shard};
 use crate::plan::{Aim, Hop, Probe, ScanPlan, Way};
 use crate::time::Timestamp;
@@ -37,6 +41,9 @@ pub struct Transmitter {
     pass: u8,
     skips_answered: bool,
     pacer: Pacer,
+    auto: Option<Auto>,
+    gate: Option<HostGate>,
+    pairs: Option<Arc<Pairs>>,
     templates: Vec<HopTemplates>,
     asked: u64,
     sent: u64,
@@ -71,10 +78,37 @@ impl Transmitter {
             pass: 0,
             skips_answered: false,
             pacer,
+            auto: None,
+            gate: None,
+            pairs: None,
             templates,
             asked: 0,
             sent: 0,
         }
+    }
+
+    /// The same half, at the rate of `auto`'s dial from `now` on and with its canaries among the
+    /// probes.
+    #[must_use]
+    pub fn auto(mut self, auto: Auto, now: Timestamp) -> Self {
+        self.pacer = Pacer::with_smoothness(auto.rate(), Smoothness::SMOOTH, now);
+        self.auto = Some(auto);
+        self
+    }
+
+    /// The same half, that asks no host more often than `rate`; the plan must be
+    /// [striped](ScanPlan::striped), and no other half may ask the same hosts.
+    #[must_use]
+    pub fn per_host(mut self, rate: RatePps) -> Self {
+        self.gate = Some(HostGate::new(rate));
+        self
+    }
+
+    /// The same half, that asks what `pairs` holds twice even where it has answered.
+    #[must_use]
+    pub fn pairs(mut self, pairs: Arc<Pairs>) -> Self {
+        self.pairs = Some(pairs);
+        self
     }
 
     /// Starts pass `pass`, its first `taken` positions already done with.
@@ -118,18 +152,33 @@ impl Transmitter {
         if self.cursor.peek().is_none() {
             return Step::EndOfPass;
         }
+        if let Some(auto) = &self.auto {
+            self.pacer.set_rate(auto.rate(), now);
+        }
         let allowance = self.pacer.allowance(now, BATCH_LEN_MAX);
         if allowance == 0 {
             return Step::Wait(self.pacer.due());
         }
-        let mut skips = 0;
+        let (mut skips, mut noted) = (0, false);
         while batch.len() < allowance && skips < SKIPS_MAX {
+            if self.push_canary(now, batch) {
+                continue;
+            }
             let Some(position) = self.cursor.peek() else { break };
+            if let Some(due) = self.gated(position).filter(|due| *due > now) {
+                if batch.is_empty() {
+                    return Step::Wait(due);
+                }
+                break;
+            }
             self.cursor.advance();
-            if batch.is_empty() {
+            if !noted {
+                noted = true;
                 self.timeline.note(position, now);
             }
-            if !self.push_probe(position, batch) {
+            if self.push_position(position, batch) {
+                self.note_gated(position, now);
+            } else {
                 skips += 1;
             }
         }
@@ -141,33 +190,86 @@ impl Transmitter {
         if batch.is_empty() { Step::Wait(now) } else { Step::Transmit }
     }
 
-    fn push_probe(&mut self, position: u64, batch: &mut FrameBatch) -> bool {
-        let index = self.plan.permutation().element(position);
+    /// When a limit on each host lets the probe at `position` go; none for what is not sent anyway.
+    fn gated(&self, position: u64) -> Option<Timestamp> {
+        let gate = self.gate.as_ref()?;
+        let index = self.plan.element(position);
+        self.reach(index).filter(|_| self.is_wanted(index))?;
+        Some(gate.due(self.rounds_at(position)?))
+    }
+
+    /// Whether this pass asks the endpoint at `index`.
+    fn is_wanted(&self, index: u64) -> bool {
+        let paired = || self.pass == 1 && self.pairs.as_ref().is_some_and(|p| p.contains(index));
         let look = self.pass > 0 || self.skips_answered;
-        let known = look && self.answered.as_ref().is_some_and(|a| a.contains(index));
-        if known && self.pass > 0 {
+        !look || self.answered.as_ref().is_none_or(|a| !a.contains(index)) || paired()
+    }
+
+    fn note_gated(&mut self, position: u64, now: Timestamp) {
+        let rounds = self.rounds_at(position);
+        if let (Some(gate), Some(rounds)) = (self.gate.as_mut(), rounds) {
+            gate.note(rounds, now);
+        }
+    }
+
+    /// The place of `position` in rounds over all passes; none where hosts have no limit.
+    fn rounds_at(&self, position: u64) -> Option<f64> {
+        self.gate.as_ref()?;
+        let stripe = self.plan.stripe()?;
+        #[expect(clippy::cast_precision_loss, reason = "2^53 rounds are more than anyone sends")]
+        let before = (u64::from(self.pass) * stripe.rounds()) as f64;
+        Some(before + stripe.rounds_at(position))
+    }
+
+    fn push_position(&mut self, position: u64, batch: &mut FrameBatch) -> bool {
+        let index = self.plan.element(position);
+        let wanted = self.is_wanted(index);
+        if !wanted && self.pass > 0 {
             return false;
         }
-        let Some(aim) = self.plan.aim(index) else { return false };
+        let Some(reach) = self.reach(index) else { return false };
+        self.asked += u64::from(self.pass == 0);
+        // It was asked before the scan was resumed.
+        if !wanted {
+            return false;
+        }
+        let pushed = self.push_probe(&reach, self.pass, batch);
+        if let Some(auto) = self.auto.as_mut().filter(|_| pushed) {
+            auto.earn();
+        }
+        pushed
+    }
+
+    fn push_canary(&mut self, now: Timestamp, batch: &mut FrameBatch) -> bool {
+        let canary = self.auto.as_mut().and_then(|auto| auto.canary(now));
+        let Some((index, pass)) = canary else { return false };
+        self.reach(index).is_some_and(|reach| self.push_probe(&reach, pass, batch))
+    }
+
+    /// How this half reaches the endpoint at `index`, if it does.
+    fn reach(&self, index: u64) -> Option<Reach> {
+        let aim = self.plan.aim(index)?;
         let (hop, mac) = match aim.way {
             Way::Hop(hop) => (hop, None),
             Way::Neighbor(hop, mac) => (hop, Some(mac)),
-            Way::Unresolved | Way::Unroutable => return false,
+            Way::Unresolved | Way::Unroutable => return None,
         };
-        if self.plan.hops().get(hop).is_none_or(|h| h.link != self.link) {
-            return false;
-        }
-        let Some(templates) = self.templates.get_mut(hop) else { return false };
-        if self.pass == 0 {
-            self.asked += 1;
-        }
-        // It was asked before the scan was resumed.
-        if known {
-            return false;
-        }
-        let frame = templates.frame(&aim, mac, self.pass, &self.plan);
+        let ours = self.plan.hops().get(hop)?.link == self.link;
+        ours.then_some(Reach { aim, hop, mac })
+    }
+
+    fn push_probe(&mut self, reach: &Reach, pass: u8, batch: &mut FrameBatch) -> bool {
+        let Some(templates) = self.templates.get_mut(reach.hop) else { return false };
+        let frame = templates.frame(&reach.aim, reach.mac, pass, &self.plan);
         batch.push(frame).is_some()
     }
+}
+
+/// An endpoint and the way there.
+struct Reach {
+    aim: Aim,
+    hop: usize,
+    mac: Option<MacAddr>,
 }
 
 /// The templates of one hop.
@@ -202,13 +304,7 @@ impl HopTemplates {
         }
     }
 
-    fn frame(
-        &mut self,
-        aim: &Aim,
-        mac: Option<crate::observation::MacAddr>,
-        pass: u8,
-        plan: &ScanPlan,
-    ) -> &[u8] {
+    fn frame(&mut self, aim: &Aim, mac: Option<MacAddr>, pass: u8, plan: &ScanPlan) -> &[u8] {
         let cookie = plan.cookie(&aim.probe.endpoint(aim.addr), pass);
         let from = cookie.source_port(plan.config().source_ports);
         match aim.probe {

@@ -43,6 +43,10 @@ pub struct Checkpoint {
     pub retries: u8,
     /// Packets a second.
     pub rate_pps: u32,
+    /// Whether that was the most of a rate to be found.
+    pub auto_rate: bool,
+    /// The most to any one host, which fixes the order too.
+    pub max_host_pps: Option<u32>,
     /// The pass that was running, from 0.
     pub pass: u8,
     /// Sending threads a link.
@@ -87,6 +91,10 @@ struct CheckpointDto {
     shard: (u32, u32),
     retries: u8,
     rate_pps: u32,
+    #[serde(default)]
+    auto_rate: bool,
+    #[serde(default)]
+    max_host_pps: Option<u32>,
     pass: u8,
     threads: u32,
     taken: Vec<u64>,
@@ -131,6 +139,8 @@ impl fmt::Display for Checkpoint {
             shard: (self.shard.index, self.shard.count),
             retries: self.retries,
             rate_pps: self.rate_pps,
+            auto_rate: self.auto_rate,
+            max_host_pps: self.max_host_pps,
             pass: self.pass,
             threads: self.threads,
             taken: self.taken.clone(),
@@ -173,6 +183,8 @@ impl FromStr for Checkpoint {
             shard: Shard { index: dto.shard.0, count: dto.shard.1 },
             retries: dto.retries,
             rate_pps: dto.rate_pps,
+            auto_rate: dto.auto_rate,
+            max_host_pps: dto.max_host_pps,
             pass: dto.pass,
             threads: dto.threads,
             taken: dto.taken,
@@ -224,6 +236,8 @@ mod tests {
             shard: Shard { index: 1, count: 4 },
             retries: 3,
             rate_pps: 50_000,
+            auto_rate: true,
+            max_host_pps: Some(100),
             pass: 1,
             threads: 1,
             taken: vec![12_345],

@@ -31,7 +31,7 @@ pub(crate) fn run(
         .map_err(ScanError::Runtime)?;
     let options = scan.options();
     let how = ConnectOptions {
-        rate_pps: Some(options.rate_pps),
+        rate_pps: Some(options.unwatched_pps()),
         retries: u32::from(options.retries),
         sources: options.source_ip.into_iter().collect(),
         // Silence is not told, but it settles an endpoint.

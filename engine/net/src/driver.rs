@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use portolan_core::answered::Answered;
+use portolan_core::estimate::PairCounts;
 use portolan_core::link::FrameBatch;
 use portolan_core::pause::Pause;
 use portolan_core::plan::ScanPlan;
@@ -23,6 +24,7 @@ use crate::keeper::Keeper;
 use crate::link::{LinkError, TxLink};
 use crate::listen::{Heard, Listener};
 use crate::options::Cancel;
+use crate::truth::Truth;
 
 /// How often the coordinator looks up when no event comes.
 const TICK: Duration = Duration::from_millis(20);
@@ -48,6 +50,8 @@ pub(crate) struct Driver {
     pub(crate) senders: Vec<Sender>,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) clock: ScanClock,
+    /// What it knows loss by.
+    pub(crate) truth: Truth,
     pub(crate) cooldown: Option<Duration>,
     /// The checkpoint without its position, and where it is kept.
     pub(crate) checkpoint: Checkpoint,
@@ -69,6 +73,8 @@ pub(crate) struct Outcome {
     pub(crate) kernel_drops: u64,
     pub(crate) back_pressure: u64,
     pub(crate) complete: bool,
+    pub(crate) pairs: PairCounts,
+    pub(crate) canary_probes: u64,
     pub(crate) checkpoint: Checkpoint,
 }
 
@@ -130,6 +136,8 @@ impl Driver {
                 kernel_drops,
                 back_pressure: board.back_pressure.load(Ordering::Relaxed),
                 complete,
+                pairs: self.truth.pair_counts(),
+                canary_probes: self.truth.canary_probes(),
                 checkpoint: self.checkpoint,
             })
         })
@@ -285,6 +293,9 @@ impl<'a> Run<'a> {
 
     /// What is due every now and then.
     fn look_after(&mut self, pass: u8) {
+        if let Some(auto) = self.driver.truth.auto.as_mut() {
+            auto.tick(self.driver.clock.now(), self.board);
+        }
         if self.told.elapsed() >= PROGRESS_EVERY {
             self.told = Instant::now();
             self.tell_progress(pass);

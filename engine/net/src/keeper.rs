@@ -120,6 +120,8 @@ mod tests {
             shard: Shard::default(),
             retries: 0,
             rate_pps: 1,
+            auto_rate: false,
+            max_host_pps: None,
             pass,
             threads: 1,
             taken: vec![0],

@@ -10,6 +10,8 @@
     reason = "the workspace is released as one: a new variant should break the matches it must reach"
 )]
 
+/// The rate that the path takes.
+mod auto_rate;
 /// What a scan's threads publish.
 mod board;
 /// A scan set aside.
@@ -52,6 +54,8 @@ pub mod scan;
 pub mod suppress;
 #[expect(unsafe_code, reason = "system calls; each block says why it is sound")]
 mod sys;
+/// What a scan is given so that it knows what it loses.
+mod truth;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use connect::{ConnectOptions, connect_scan};

@@ -50,6 +50,7 @@ impl Listener {
             let last = board.stop_listening.load(Ordering::Relaxed);
             let marks_wanted = board.marks();
             let patience = if last { Duration::ZERO } else { TICK };
+            let asked = clock.now();
             let received = self.rx.recv(patience, &mut |arrival| {
                 let at = clock.now().before(arrival.age);
                 // Rejections are counted by the receiver.
@@ -58,6 +59,7 @@ impl Listener {
             // Before the events: whoever is woken by the last answer sees that it was the last.
             board.publish(&before, half.counts());
             before = *half.counts();
+            half.drained(asked);
             batch.send();
             if let Err(error) = received {
                 board.failed.store(true, Ordering::Relaxed);
@@ -71,6 +73,8 @@ impl Listener {
                 drops.poll(self.rx.as_mut(), board);
             }
             if last {
+                half.conclude(&mut |event| batch.push(event));
+                batch.send();
                 return Ok(Heard { counts: before, dropped: drops.told });
             }
         }

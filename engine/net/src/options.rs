@@ -16,6 +16,8 @@ use crate::checkpoint::Checkpoint;
 
 /// The polite default rate, packets a second.
 pub const RATE_PPS_DEFAULT: u32 = 1_000;
+/// The rate that `auto_rate` never goes beyond, packets a second.
+pub const AUTO_PPS_MAX: u32 = 10_000_000;
 /// Further probes to what has not answered, by default.
 pub const RETRIES_DEFAULT: u8 = 2;
 
@@ -77,6 +79,16 @@ pub struct ScanOptions {
     pub discovery: Discovery,
     /// Packets a second over all threads and links.
     pub rate_pps: u32,
+    /// Find the highest rate, up to `rate_pps`, at which nothing is lost that would not be lost at
+    /// a low one. Up to 64 endpoints that have answered are then asked again through the scan, up
+    /// to 200 times a second each, beyond the retries.
+    pub auto_rate: bool,
+    /// Packets a second to any one host at most; the scan then asks each host once before it asks
+    /// any again, from one thread.
+    pub max_host_pps: Option<u32>,
+    /// Once a host seems open on every port, say so and tell no more of its open ports. Not for
+    /// what is stored: what is not told there is not open.
+    pub keep_back: bool,
     /// Further probes to what has not answered; at most 15.
     pub retries: u8,
     /// How long answers are waited for after the last probe; `None` follows the round trips seen.
@@ -112,6 +124,9 @@ impl Default for ScanOptions {
             kinds: ScanKinds { syn: true, ..ScanKinds::default() },
             discovery: Discovery::default(),
             rate_pps: RATE_PPS_DEFAULT,
+            auto_rate: false,
+            max_host_pps: None,
+            keep_back: false,
             retries: RETRIES_DEFAULT,
             cooldown: None,
             seed: None,
@@ -126,6 +141,14 @@ impl Default for ScanOptions {
             checkpoint: None,
             resume: None,
         }
+    }
+}
+
+impl ScanOptions {
+    /// The rate of what `auto_rate` can't watch: neighbour discovery and connections.
+    pub(crate) const fn unwatched_pps(&self) -> u32 {
+        let most = portolan_core::rate::BLIND_PPS;
+        if self.auto_rate && self.rate_pps > most { most } else { self.rate_pps }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use portolan_core::ScanStats;
+use portolan_core::estimate::Loss;
 use portolan_core::plan::ScanPlan;
 use portolan_core::receive::ReceiveCounts;
 use portolan_core::target::{Block, TargetSet};
@@ -13,6 +14,9 @@ use crate::clock::ScanClock;
 use crate::driver::Outcome;
 use crate::prepare::Ways;
 use crate::scan::Scan;
+
+/// Loss that is told: one in a hundred.
+const LOSS_TOLD_MIN: f64 = 0.01;
 
 /// What a scan came to.
 #[derive(Debug, Clone)]
@@ -47,7 +51,13 @@ pub(crate) fn conclude(
     let heard = || counts.first_in_pass.iter().sum();
     let answered: u64 = scan.known().map_or_else(heard, |known| known.count());
     let asked = outcome.asked + by_arp;
-    let loss_estimate = loss(&counts, plan.config().passes);
+    let loss = loss(scan, outcome);
+    let planned = scan.options().shard.share_of(plan.len());
+    let asked_part = ratio(asked.min(planned), planned.max(1));
+    // Who is not silent was heard.
+    let heard_all = asked > 0 && answered >= asked;
+    let heard = loss.map(|loss| loss.heard(plan.config().passes));
+    let heard = if heard_all { Some((1.0, 1.0, 1.0)) } else { heard };
     let whole = outcome.complete && scan.options().shard.count == 1;
     let reached = |b: &Block| Block { addrs: b.addrs.difference(&ways.unroutable), ..b.clone() };
     let stats = ScanStats {
@@ -68,8 +78,11 @@ pub(crate) fn conclude(
         kernel_drops: outcome.kernel_drops,
         back_pressure: outcome.back_pressure,
         duration: clock.elapsed(),
-        loss_estimate,
-        coverage: coverage(asked, scan.options().shard.share_of(plan.len()), loss_estimate, plan),
+        loss_estimate: loss.map(|loss| loss.part),
+        coverage: asked_part * heard.map_or(1.0, |(_, best, _)| best),
+        coverage_bounds: heard.map(|(low, _, high)| (asked_part * low, asked_part * high)),
+        kept_back: counts.kept_back,
+        canary_probes: outcome.canary_probes,
     };
     ScanOutcome {
         stats,
@@ -96,16 +109,28 @@ fn rejected(counts: &ReceiveCounts) -> BTreeMap<&'static str, u64> {
     named.filter(|(_, count)| *count > 0).collect()
 }
 
-/// Of those who answered at all, the share that answered the second probe and not the first is
-/// about the loss of one exchange.
-fn loss(counts: &ReceiveCounts, passes: u8) -> Option<f64> {
-    let [first, second, ..] = counts.first_in_pass;
-    (passes > 1 && first > 0).then(|| (ratio(second, first)).min(1.0))
+/// What was lost, as far as the answers tell; nothing for a scan that was resumed, whose earlier
+/// answers are not known by pass.
+pub(crate) fn loss(scan: &Scan, outcome: &Outcome) -> Option<Loss> {
+    let options = scan.options();
+    let passes = usize::from(options.retries) + 1;
+    let counts = total(&outcome.counts);
+    let heard = counts.first_in_pass.get(..passes).unwrap_or(&counts.first_in_pass);
+    Loss::estimate(outcome.pairs, heard).filter(|_| options.resume.is_none())
 }
 
-fn coverage(asked: u64, planned: u64, loss: Option<f64>, plan: &ScanPlan) -> f64 {
-    let lost = loss.unwrap_or(0.0).powi(i32::from(plan.config().passes));
-    ratio(asked.min(planned), planned.max(1)) * (1.0 - lost)
+/// What people should know of a loss of more than one in a hundred.
+pub(crate) fn loss_warning(loss: Loss) -> Option<String> {
+    let percent = |part: f64| part * 100.0;
+    (loss.low > LOSS_TOLD_MIN).then(|| {
+        format!(
+            "{:.1} % of the probes or answers were lost ({:.1} to {:.1} %): a lower --rate, or \
+             --rate auto, hears more",
+            percent(loss.part),
+            percent(loss.low),
+            percent(loss.high)
+        )
+    })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio for people to read")]

@@ -208,7 +208,7 @@ impl Ways {
         stop: &AtomicBool,
     ) -> Result<(), PrepareError> {
         let asking = SweepOptions {
-            rate_pps: options.rate_pps,
+            rate_pps: options.unwatched_pps(),
             retries: u32::from(options.retries),
             timeout: NEIGHBOR_TIMEOUT,
             vlan: options.style.vlan,

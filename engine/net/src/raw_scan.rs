@@ -22,11 +22,12 @@ use crate::link::{
 };
 use crate::listen::Listener;
 use crate::options::Cancel;
-use crate::outcome::{ScanOutcome, conclude};
+use crate::outcome::{self, ScanOutcome, conclude};
 use crate::ports::{BLOCK_LEN_DEFAULT, PortBlock, PortsError};
 use crate::prepare::{self, Exit, LinkSpec, Ways};
 use crate::scan::{Scan, ScanError};
 use crate::suppress::{self, Suppression};
+use crate::truth::Truth;
 
 /// Runs `scan` over packet sockets.
 pub(crate) fn run(
@@ -46,7 +47,7 @@ pub(crate) fn run(
     }
     let resolve = |addr: IpAddr| ways.neighbors.get(&addr).copied();
     let plan = ScanPlan::new(scan.config(ports), ways.hops.clone(), &ways.routes, &resolve)?;
-    let plan = Arc::new(plan);
+    let plan = Arc::new(scan.ordered(plan));
     let neighbors = tell_neighbors(&ways, clock, on_event);
     let _quiet = suppression(scan, &ways, ports, on_event);
     let driver = driver(scan, &plan, &ways, ports, clock, &neighbors)?;
@@ -56,6 +57,9 @@ pub(crate) fn run(
         on_event(ScanEvent::Warning(format!(
             "this host's own IP layer refused {refused} probes (a firewall, or a lost route)"
         )));
+    }
+    if let Some(words) = outcome::loss(scan, &outcome).and_then(outcome::loss_warning) {
+        on_event(ScanEvent::Warning(words));
     }
     let mut concluded = conclude(scan, &plan, &ways, &outcome, clock);
     concluded.stats.hosts_up += u64::try_from(neighbors.len()).unwrap_or(u64::MAX);
@@ -115,6 +119,8 @@ fn driver(
     let threads = scan.options().threads.max(1);
     let timelines: Vec<Vec<Arc<Timeline>>> =
         ways.links.iter().map(|_| (0..threads).map(|_| Arc::default()).collect()).collect();
+    let exact = answered.is_some() && scan.known().is_none();
+    let truth = Truth::new(scan.options(), plan, ways, exact, clock.now());
     let mut listeners = Vec::new();
     let mut listening = Vec::new();
     let strides = scan.options().shard.count.saturating_mul(threads);
@@ -134,12 +140,13 @@ fn driver(
             strides,
             clock.epoch(),
         );
+        let half = truth.listener(half);
         for addr in neighbors {
             half.know_host(*addr);
         }
         listeners.push(Listener { half, rx: Box::new(rx) });
     }
-    let senders = senders(scan, plan, ways, answered.as_ref(), &timelines, clock)?;
+    let senders = senders(scan, plan, ways, answered.as_ref(), &timelines, clock, &truth)?;
     let positions = senders.iter().map(|s| s.half.share()).sum();
     Ok(Driver {
         plan: Arc::clone(plan),
@@ -147,6 +154,7 @@ fn driver(
         senders,
         listeners,
         clock,
+        truth,
         cooldown: scan.options().cooldown,
         checkpoint: scan.checkpoint(threads),
         checkpoint_path: scan.options().checkpoint.clone(),
@@ -162,6 +170,7 @@ fn senders(
     answered: Option<&Arc<Answered>>,
     timelines: &[Vec<Arc<Timeline>>],
     clock: ScanClock,
+    truth: &Truth,
 ) -> Result<Vec<Sender>, ScanError> {
     // Neighbours that are not there take no part of the rate.
     let reachable = plan.reachable_by_link();
@@ -186,6 +195,8 @@ fn senders(
             if scan.known().is_some() {
                 half.skip_answered();
             }
+            let part = ratio(share, all) / f64::from(threads);
+            let half = truth.sender(half, part, link, clock.now());
             senders.push(Sender { half, tx: open_tx(spec)? });
         }
     }
@@ -233,6 +244,11 @@ fn tell_neighbors(
         }));
     }
     up
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share of a rate")]
+fn ratio(part: u64, whole: u64) -> f64 {
+    part as f64 / whole.max(1) as f64
 }
 
 fn share_of_rate(rate: u32, share: u64, all: u64) -> u32 {

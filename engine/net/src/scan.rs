@@ -214,7 +214,7 @@ impl Scan {
         let mut position = u64::from(shard.index);
         std::iter::from_fn(move || {
             let plan = plan.as_ref().filter(|p| position < p.len())?;
-            let aim = plan.aim(plan.permutation().element(position))?;
+            let aim = plan.aim(plan.element(position))?;
             position = position.saturating_add(u64::from(shard.count));
             Some(aim.probe.endpoint(aim.addr))
         })
@@ -268,11 +268,17 @@ impl Scan {
         }
     }
 
+    /// `plan` in the order that the options ask for.
+    pub(crate) fn ordered(&self, plan: ScanPlan) -> ScanPlan {
+        if self.options.max_host_pps.is_some() { plan.striped() } else { plan }
+    }
+
     /// The plan without ways: for order and numbers.
     pub(crate) fn paper_plan(&self) -> Result<ScanPlan, PlanError> {
         // Any ports: nothing is sent from a plan on paper.
         let ports = SourcePorts::new(1, u16::MAX).ok_or(PlanError::TooManyEndpoints)?;
-        ScanPlan::new(self.config(ports), Vec::new(), &[], &|_| None)
+        let plan = ScanPlan::new(self.config(ports), Vec::new(), &[], &|_| None)?;
+        Ok(self.ordered(plan))
     }
 
     /// A checkpoint at the place where the scan begins.
@@ -286,6 +292,8 @@ impl Scan {
             shard: self.options.shard,
             retries: self.options.retries,
             rate_pps: self.options.rate_pps,
+            auto_rate: self.options.auto_rate,
+            max_host_pps: self.options.max_host_pps,
             pass: resumed.map_or(0, |r| r.pass),
             threads,
             taken: resumed.map_or_else(Vec::new, |r| r.taken.clone()),
@@ -311,6 +319,11 @@ fn resumed(mut options: ScanOptions) -> ScanOptions {
         options.shard = checkpoint.shard;
         options.retries = checkpoint.retries;
         options.threads = checkpoint.threads;
+        options.max_host_pps = checkpoint.max_host_pps;
+    }
+    if options.max_host_pps.is_some() {
+        // Two threads would each keep to the limit, and both together not.
+        options.threads = 1;
     }
     options
 }
@@ -320,7 +333,7 @@ fn check(options: &ScanOptions) -> Result<(), ScanPlanError> {
     if shard.index >= shard.count {
         return Err(ScanPlanError::Shard { index: shard.index, count: shard.count });
     }
-    if options.rate_pps == 0 {
+    if options.rate_pps == 0 || options.max_host_pps == Some(0) {
         return Err(ScanPlanError::Rate);
     }
     if options.retries >= PASSES_MAX {
@@ -339,8 +352,10 @@ fn method_of(
     targets: &TargetSet,
     options: &ScanOptions,
 ) -> Result<(Method, Option<String>), ScanPlanError> {
+    let limited = options.max_host_pps.is_some();
+    let limit = ScanPlanError::NeedsPrivilege { what: "a rate limit per host" };
     if options.kinds.connect {
-        return Ok((Method::Connect, None));
+        return if limited { Err(limit) } else { Ok((Method::Connect, None)) };
     }
     let raw = Privilege::detect().is_ok_and(|p| p.raw_sockets);
     if raw {
@@ -348,6 +363,9 @@ fn method_of(
     }
     if options.kinds.discover {
         return Err(ScanPlanError::NeedsPrivilege { what: "host discovery" });
+    }
+    if limited {
+        return Err(limit);
     }
     if options.kinds.segment.is_some() {
         return Err(ScanPlanError::NeedsPrivilege { what: "a TCP scan by other than SYN" });

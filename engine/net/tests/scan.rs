@@ -59,7 +59,7 @@ impl Found {
                 assert_eq!(self.hosts.insert(h.addr, h), None, "each host is told once");
             }
             ScanEvent::Warning(text) => self.warnings.push(text),
-            ScanEvent::Progress(_) | ScanEvent::Settle => {}
+            ScanEvent::Progress(_) | ScanEvent::Settle | ScanEvent::Note(_) => {}
         }
     }
 }

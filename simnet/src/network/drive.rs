@@ -5,15 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_core::answered::Answered;
+use portolan_core::auto::Auto;
+use portolan_core::canary::{CANARY_GAP, Canaries};
+use portolan_core::estimate::PairCounts;
+use portolan_core::host_gate::HostShare;
 use portolan_core::link::FrameBatch;
 use portolan_core::pacer::RatePps;
+use portolan_core::pairs::Pairs;
 use portolan_core::permutation::Shard;
 use portolan_core::plan::ScanPlan;
+use portolan_core::rate::{LocalCounts, RateController, RateDial};
 use portolan_core::receive::{ReceiveCounts, Receiver};
 use portolan_core::timeline::Timeline;
 use portolan_core::transmit::{Step, Transmitter};
 use portolan_core::wire::Rejection;
-use portolan_core::{HostObservation, Observation, ScanEvent, Timestamp, UnixTime};
+use portolan_core::{HostObservation, Note, Observation, ScanEvent, Timestamp, UnixTime};
 
 use super::{Arrival, Network};
 
@@ -35,6 +41,12 @@ pub struct Driver {
     pub plan: Arc<ScanPlan>,
     /// Probes a second, over all threads.
     pub rate: RatePps,
+    /// Find the rate; the one above is its most.
+    pub auto: bool,
+    /// The most to any one host; the plan must be striped.
+    pub max_host: Option<RatePps>,
+    /// Tell no more of a host that is open on every port.
+    pub keep_back: bool,
     /// Which part of the plan.
     pub shard: Shard,
     /// Sending threads, simulated as strides that take turns.
@@ -56,6 +68,8 @@ pub struct Outcome {
     pub endpoints: Vec<Observation>,
     /// Signs of life in order of arrival.
     pub hosts: Vec<HostObservation>,
+    /// What was odd, in order.
+    pub notes: Vec<Note>,
     /// What the receiver counted.
     pub counts: ReceiveCounts,
     /// Frames with a turned bit that the receiver took for answers nevertheless.
@@ -64,6 +78,10 @@ pub struct Outcome {
     pub sent: u64,
     /// Endpoints asked in the first pass.
     pub asked: u64,
+    /// What the sample that is asked twice answered.
+    pub pairs: PairCounts,
+    /// The rates that were found, each from its moment on.
+    pub rates: Vec<(Timestamp, u32)>,
     /// When it ended, in virtual time.
     pub ended: Timestamp,
     /// Where to go on, if it was interrupted.
@@ -90,6 +108,9 @@ impl Driver {
         Self {
             plan,
             rate: RatePps::new(100_000).unwrap_or(RatePps::MIN),
+            auto: false,
+            max_host: None,
+            keep_back: false,
             shard: Shard::default(),
             threads: 1,
             pause: Duration::from_secs(1),
@@ -127,7 +148,52 @@ struct Run<'a> {
     receiver: Receiver,
     answered: Option<Arc<Answered>>,
     heard: Heard,
+    search: Option<Search>,
+    pairs: Option<Arc<Pairs>>,
     now: Timestamp,
+}
+
+/// A search for the rate.
+struct Search {
+    controller: RateController,
+    dial: Arc<RateDial>,
+    canaries: Arc<Canaries>,
+    looked: Timestamp,
+    rates: Vec<(Timestamp, u32)>,
+}
+
+impl Search {
+    fn new(most: RatePps, canaries: Canaries) -> Self {
+        let controller = RateController::new(most, Timestamp::ZERO);
+        Self {
+            dial: Arc::new(RateDial::new(controller.rate())),
+            controller,
+            canaries: Arc::new(canaries),
+            looked: Timestamp::ZERO,
+            rates: Vec::new(),
+        }
+    }
+
+    /// Looks every 20 ms, as a driver does.
+    fn look(&mut self, now: Timestamp, sent: u64) {
+        if now.since(self.looked) >= Duration::from_millis(20) {
+            self.looked = now;
+            let local = LocalCounts { sent, dropped: 0 };
+            let rate = self.controller.tick(now, &self.canaries, local);
+            if rate != self.dial.get() {
+                self.dial.set(rate);
+                self.rates.push((now, rate.get()));
+            }
+        }
+    }
+}
+
+/// What is left for ordinary probes of a limit on each host, and who else has a part in it.
+fn share_host(most: Option<RatePps>, auto: bool) -> (Option<RatePps>, Canaries) {
+    match most.filter(|_| auto).and_then(HostShare::new) {
+        Some(share) => (Some(share.probes), Canaries::new(1, share.canary_gap)),
+        None => (most, Canaries::new(8, CANARY_GAP)),
+    }
 }
 
 struct Sender {
@@ -139,6 +205,7 @@ struct Sender {
 struct Heard {
     endpoints: Vec<Observation>,
     hosts: Vec<HostObservation>,
+    notes: Vec<Note>,
     corrupted_accepted: u64,
 }
 
@@ -152,8 +219,11 @@ impl<'a> Run<'a> {
         let threads = driver.threads.max(1);
         let timelines: Vec<Arc<Timeline>> = (0..threads).map(|_| Arc::default()).collect();
         let each = RatePps::new(driver.rate.get() / threads).unwrap_or(RatePps::MIN);
-        let senders = (0..threads).zip(&timelines).map(|(thread, timeline)| Sender {
-            half: Transmitter::new(
+        let pairs = Pairs::new(plan.len(), plan.config().passes).map(Arc::new);
+        let (gated, canaries) = share_host(driver.max_host, driver.auto);
+        let search = driver.auto.then(|| Search::new(driver.rate, canaries));
+        let senders = (0..threads).zip(&timelines).map(|(thread, timeline)| {
+            let half = Transmitter::new(
                 Arc::clone(plan),
                 0,
                 answered.clone(),
@@ -161,11 +231,27 @@ impl<'a> Run<'a> {
                 driver.shard.thread(thread, threads),
                 each,
                 Timestamp::ZERO,
-            ),
-            due: None,
+            );
+            let half = match &pairs {
+                Some(pairs) => half.pairs(Arc::clone(pairs)),
+                None => half,
+            };
+            let half = match gated {
+                Some(most) => half.per_host(most),
+                None => half,
+            };
+            let half = match &search {
+                None => half,
+                Some(search) => {
+                    let (dial, canaries) = (Arc::clone(&search.dial), Arc::clone(&search.canaries));
+                    let share = 1.0 / f64::from(threads);
+                    half.auto(Auto::new(dial, canaries, share, 0), Timestamp::ZERO)
+                }
+            };
+            Sender { half, due: None }
         });
         let senders = senders.collect();
-        let receiver = Receiver::new(
+        let mut receiver = Receiver::new(
             Arc::clone(plan),
             network.encapsulation(),
             answered.clone(),
@@ -173,8 +259,17 @@ impl<'a> Run<'a> {
             driver.shard.count * threads,
             UnixTime::from_seconds(1_000_000_000),
         );
+        if driver.keep_back {
+            receiver = receiver.keep_back();
+        }
+        if let Some(search) = &search {
+            receiver = receiver.canaries(Arc::clone(&search.canaries));
+        }
+        if let Some(pairs) = &pairs {
+            receiver = receiver.pairs(Arc::clone(pairs));
+        }
         let (heard, now) = (Heard::default(), Timestamp::ZERO);
-        Self { network, senders, receiver, answered, heard, now }
+        Self { network, senders, receiver, answered, heard, search, pairs, now }
     }
 
     fn begin(&mut self, pass: u8, from: Option<&Checkpoint>) {
@@ -202,6 +297,10 @@ impl<'a> Run<'a> {
                 self.network.send(at, frame);
             }
             self.hear_until(at);
+            let sent = self.sent();
+            if let Some(search) = self.search.as_mut() {
+                search.look(at, sent);
+            }
             if interrupt_after.is_some_and(|limit| self.sent() >= limit) {
                 return false;
             }
@@ -218,10 +317,12 @@ impl<'a> Run<'a> {
             let outcome = self.receiver.handle_frame(at, &frame, &mut |event| match event {
                 ScanEvent::Endpoint(seen) => heard.endpoints.push(seen),
                 ScanEvent::Host(seen) => heard.hosts.push(seen),
+                ScanEvent::Note(note) => heard.notes.push(note),
                 ScanEvent::Progress(_) | ScanEvent::Warning(_) | ScanEvent::Settle => {}
             });
             heard.corrupted_accepted += u64::from(corrupted && outcome.is_ok());
         }
+        self.receiver.drained(until);
         self.now = until;
     }
 
@@ -229,7 +330,13 @@ impl<'a> Run<'a> {
         self.senders.iter().map(|s| s.half.sent()).sum()
     }
 
-    fn finish(self, interrupted_in: Option<u8>) -> Outcome {
+    fn finish(mut self, interrupted_in: Option<u8>) -> Outcome {
+        let notes = &mut self.heard.notes;
+        self.receiver.conclude(&mut |event| {
+            if let ScanEvent::Note(note) = event {
+                notes.push(note);
+            }
+        });
         let answered = self.answered.as_ref();
         let checkpoint = interrupted_in.map(|pass| Checkpoint {
             pass,
@@ -241,8 +348,11 @@ impl<'a> Run<'a> {
             asked: self.senders.iter().map(|s| s.half.asked()).sum(),
             endpoints: self.heard.endpoints,
             hosts: self.heard.hosts,
+            notes: self.heard.notes,
             counts: *self.receiver.counts(),
             corrupted_accepted: self.heard.corrupted_accepted,
+            pairs: self.pairs.map(|p| p.counts()).unwrap_or_default(),
+            rates: self.search.map(|s| s.rates).unwrap_or_default(),
             ended: self.now,
             checkpoint,
         }

@@ -31,7 +31,7 @@ pub mod siege;
 pub mod world;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use portolan_core::link::Encapsulation;
@@ -49,6 +49,9 @@ pub use world::{Mix, World};
 
 use probe::Probe;
 use world::Answer;
+
+/// Packets that a limited path lets through at once.
+pub const BUCKET_LEN: f64 = 5.0;
 
 /// A frame on its way to the scanner.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,6 +98,13 @@ pub struct Network {
     queue: BinaryHeap<Reverse<Flight>>,
     sent: u64,
     asked: BTreeMap<Endpoint, u32>,
+    /// The path's limits in packets a second, each from its moment on.
+    limits: Vec<(Timestamp, u32)>,
+    /// Packets that the path would let through at once, and when that was counted.
+    bucket: (f64, Timestamp),
+    /// When each host was asked in the last second, and the most that any was in one.
+    recent: BTreeMap<std::net::IpAddr, VecDeque<Timestamp>>,
+    most_in_a_second: usize,
     /// Per limited host: the moment its next ICMP error may leave.
     next_error: BTreeMap<std::net::IpAddr, Timestamp>,
     counts: WireCounts,
@@ -113,6 +123,10 @@ impl Network {
             queue: BinaryHeap::new(),
             sent: 0,
             asked: BTreeMap::new(),
+            limits: Vec::new(),
+            bucket: (0.0, Timestamp::ZERO),
+            recent: BTreeMap::new(),
+            most_in_a_second: 0,
             next_error: BTreeMap::new(),
             counts: WireCounts::default(),
         }
@@ -123,6 +137,15 @@ impl Network {
     pub const fn with_faults(mut self, outward: Faults, homeward: Faults) -> Self {
         self.outward = outward;
         self.homeward = homeward;
+        self
+    }
+
+    /// The same network with a path that lets so many probes a second through and drops the
+    /// others: a token bucket of [`BUCKET_LEN`] packets. Each limit holds from its moment on, in
+    /// rising order.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Vec<(Timestamp, u32)>) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -147,12 +170,34 @@ impl Network {
         &self.asked
     }
 
+    /// The most probes to one host in any second.
+    pub const fn most_in_a_second(&self) -> usize {
+        self.most_in_a_second
+    }
+
+    fn note(&mut self, now: Timestamp, target: std::net::IpAddr) {
+        let times = self.recent.entry(target).or_default();
+        times.push_back(now);
+        while times.front().is_some_and(|at| now.since(*at) >= Duration::from_secs(1)) {
+            times.pop_front();
+        }
+        self.most_in_a_second = self.most_in_a_second.max(times.len());
+    }
+
     /// Takes a probe that leaves at `now`.
     pub fn send(&mut self, now: Timestamp, frame: &[u8]) {
         self.counts.probes += 1;
         match probe::read(frame, self.encapsulation) {
-            Some(probe) => *self.asked.entry(probe.endpoint()).or_default() += 1,
+            Some(probe) => {
+                *self.asked.entry(probe.endpoint()).or_default() += 1;
+                let target = probe.target;
+                self.note(now, target);
+            }
             None => self.counts.unsound += 1,
+        }
+        if !self.lets_through(now) {
+            self.counts.probes_lost += 1;
+            return;
         }
         let copies = self.outward.apply(frame, self.encapsulation, &mut self.rng);
         self.counts.probes_lost += u64::from(copies.is_empty());
@@ -164,6 +209,18 @@ impl Network {
                 None => self.counts.probes_lost += 1,
             }
         }
+    }
+
+    fn lets_through(&mut self, now: Timestamp) -> bool {
+        let Some((_, pps)) = self.limits.iter().rev().find(|(from, _)| *from <= now) else {
+            return true;
+        };
+        let (held, counted) = self.bucket;
+        let held = held + now.since(counted).as_secs_f64() * f64::from(*pps);
+        let held = held.min(BUCKET_LEN);
+        let through = held >= 1.0;
+        self.bucket = (held - f64::from(u8::from(through)), now);
+        through
     }
 
     fn answer(&mut self, at: Timestamp, probe: &Probe<'_>) {

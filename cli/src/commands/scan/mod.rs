@@ -5,6 +5,7 @@ pub(crate) mod request;
 /// Runs the engine and hands its events over.
 pub(crate) mod run;
 
+use std::cmp::Ordering;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -68,7 +69,7 @@ pub(crate) fn run(args: &ScanArgs) -> Result<Exit, Failure> {
     let on_interrupt = cancel.clone();
     signals::on_interrupt(move || on_interrupt.cancel())?;
 
-    let mut session = Session { outputs, bar: Bar::new(), written: Ok(()) };
+    let mut session = Session { outputs, bar: Bar::new(), written: Ok(()), notes: 0 };
     let outcome = run::events(scan, &cancel, |event| session.take(event, &cancel));
     session.bar.clear();
     let mut outcome = outcome?;
@@ -155,11 +156,16 @@ fn add_earlier(outcome: &mut ScanOutcome, resumed: bool, earlier: Option<Recalle
     }
 }
 
+/// Odd hosts of which people are told, and one line more.
+const NOTES_TOLD_MAX: u32 = 10;
+
 /// Where events go.
 struct Session {
     outputs: Outputs,
     bar: Bar,
     written: Result<(), Failure>,
+    /// What was said of odd hosts.
+    notes: u32,
 }
 
 impl Session {
@@ -169,7 +175,7 @@ impl Session {
         if self.written.is_err() {
             return;
         }
-        let Self { outputs, bar, .. } = self;
+        let Self { outputs, bar, notes, .. } = self;
         let written = match event {
             Some(ScanEvent::Endpoint(seen)) => outputs.finding(&Finding::from(seen)),
             Some(ScanEvent::Host(host)) => outputs.host(&host),
@@ -180,6 +186,15 @@ impl Session {
             Some(ScanEvent::Warning(words)) => {
                 bar.warn(&words);
                 Ok(())
+            }
+            Some(ScanEvent::Note(note)) => {
+                *notes += 1;
+                match (*notes).cmp(&NOTES_TOLD_MAX) {
+                    Ordering::Less => bar.warn(&note.to_string()),
+                    Ordering::Equal => bar.warn("more hosts are odd: -f ndjson tells of each"),
+                    Ordering::Greater => {}
+                }
+                outputs.note(&note)
             }
             Some(ScanEvent::Settle) => bar.aside(|| outputs.flush()),
             None if outputs.holds() => bar.aside(|| outputs.flush()),

@@ -8,9 +8,11 @@ use portolan_core::permutation::Shard;
 use portolan_core::target::{AddrSet, Block, PortSet, PortSpec, Scope, TargetSet};
 
 use crate::args::ScanArgs;
+use crate::args::scan::Rate;
 use crate::console;
 use crate::exit::{Exit, Failure};
 use crate::targets::{self, NameRules};
+use portolan_net::options::AUTO_PPS_MAX;
 use portolan_net::{Checkpoint, ScanKinds, ScanOptions};
 
 /// Ports that are scanned where nobody names any.
@@ -60,6 +62,7 @@ pub(crate) fn from_checkpoint(args: &ScanArgs, left: Checkpoint) -> Result<Reque
     options.retries = left.retries;
     if args.rate.is_none() {
         options.rate_pps = left.rate_pps;
+        options.auto_rate = left.auto_rate;
     }
     let targets = left.targets.clone();
     options.resume = Some(left);
@@ -180,8 +183,10 @@ fn spec(flag: &str, text: &str) -> Result<PortSpec, Failure> {
 
 fn options(args: &ScanArgs, kinds: ScanKinds) -> Result<ScanOptions, Failure> {
     let mut options = ScanOptions { kinds, retries: args.retries, ..ScanOptions::default() };
-    if let Some(rate) = args.rate {
-        options.rate_pps = rate.0;
+    match args.rate {
+        Some(Rate::Fixed(pps)) => options.rate_pps = pps,
+        Some(Rate::Auto) => (options.rate_pps, options.auto_rate) = (AUTO_PPS_MAX, true),
+        None => {}
     }
     if let Some(seconds) = args.cooldown {
         options.cooldown = Some(Duration::try_from_secs_f64(seconds).map_err(|_| {
@@ -194,6 +199,8 @@ fn options(args: &ScanArgs, kinds: ScanKinds) -> Result<ScanOptions, Failure> {
     if let Some(threads) = args.threads {
         options.threads = threads;
     }
+    options.max_host_pps = args.max_host_rate.map(|most| most.0);
+    options.keep_back = !args.out.all_open && args.out.data.is_none();
     options.seed = args.seed;
     options.interface.clone_from(&args.interface);
     options.source_ip = args.source_ip;

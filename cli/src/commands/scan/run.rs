@@ -103,6 +103,7 @@ pub(crate) fn collect(
         Some(ScanEvent::Endpoint(seen)) => ledger.add(&Finding::from(seen)),
         Some(ScanEvent::Host(host)) => ledger.add_host(&host),
         Some(ScanEvent::Warning(words)) => tracing::warn!(scan = name, "{words}"),
+        Some(ScanEvent::Note(note)) => tracing::info!(scan = name, "{note}"),
         Some(ScanEvent::Progress(_) | ScanEvent::Settle) | None => {}
     })?;
     let about = report::About {
