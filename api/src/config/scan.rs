@@ -263,3 +263,24 @@ fn check_scope(scope: &Scope, targets: &TargetSpec) -> Result<(), String> {
     let outside = scope.outside(targets.addrs());
     if outside.is_empty() { Ok(()) } else { Err(format!("{outside} is outside [scope] allow")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Only {
+        rate: ScanRate,
+    }
+
+    #[test]
+    fn a_rate_is_a_number_or_auto() {
+        let read = |text: &str| toml::from_str::<Only>(text).map(|only| only.rate);
+        assert_eq!(read("rate = \"auto\"").ok(), Some(ScanRate::Auto));
+        let fixed = NonZeroU32::new(200).map(ScanRate::Fixed);
+        assert_eq!(read("rate = 200").ok(), fixed);
+        for bad in ["rate = 0", "rate = -1", "rate = 4294967296", "rate = \"fast\"", "rate = 1.5"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+}
