@@ -17,10 +17,11 @@ pub(crate) struct Bar {
 }
 
 impl Bar {
-    /// An empty bar.
-    pub(crate) fn new() -> Self {
-        let shown =
-            io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|t| t != "dumb");
+    /// An empty bar; never shown unless `wanted`.
+    pub(crate) fn new(wanted: bool) -> Self {
+        let shown = wanted
+            && io::stderr().is_terminal()
+            && std::env::var_os("TERM").is_none_or(|t| t != "dumb");
         let target = if shown {
             ProgressDrawTarget::stderr_with_hz(8)
         } else {

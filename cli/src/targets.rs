@@ -121,6 +121,11 @@ fn read_lines(
             let column = e.valid_up_to() + 1;
             Failure::usage(format_args!("{name}, line {number}, octet {column}: not UTF-8 text"))
         })?;
+        // A list of a million addresses is one of bare addresses.
+        if let Ok(addr) = line.trim().parse::<IpAddr>() {
+            listed.ranges.push(AddrRange::single(addr));
+            continue;
+        }
         let spec = line
             .parse()
             .map_err(|e: SpecError| Failure::usage(format_args!("{name}, line {number}, {e}")))?;

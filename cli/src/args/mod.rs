@@ -10,6 +10,8 @@ pub(crate) mod scan;
 pub(crate) mod store;
 /// The flags of `scan` that say how its probes look.
 pub(crate) mod style;
+/// The flags of `scan` that tell of its packets.
+pub(crate) mod trace;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;

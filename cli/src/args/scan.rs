@@ -9,6 +9,7 @@ use portolan_core::MacAddr;
 
 use super::kinds::KindArgs;
 use super::style::StyleArgs;
+use super::trace::TraceArgs;
 
 /// The flags of `scan`.
 #[derive(Debug, Args)]
@@ -19,8 +20,8 @@ pub(crate) struct ScanArgs {
     /// Address, CIDR block, range (10.0.0.1-10.0.0.9, 10.0.0-3.1-20) or host name
     #[arg(value_name = "TARGET")]
     pub(crate) targets: Vec<String>,
-    /// Targets from a file, - for stdin; # starts a comment [also: -iL]
-    #[arg(long, value_name = "FILE", help_heading = TARGETS)]
+    /// Targets from a file, - for stdin; # starts a comment [also: -iL, --hitlist]
+    #[arg(long, value_name = "FILE", alias = "hitlist", help_heading = TARGETS)]
     pub(crate) targets_file: Vec<PathBuf>,
     /// Never touch these, whatever else is said
     #[arg(long, value_name = "SPEC", help_heading = TARGETS)]
@@ -106,6 +107,8 @@ pub(crate) struct ScanArgs {
 
     #[command(flatten)]
     pub(crate) style: StyleArgs,
+    #[command(flatten)]
+    pub(crate) trace: TraceArgs,
     #[command(flatten)]
     pub(crate) out: OutputArgs,
 }

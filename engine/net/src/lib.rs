@@ -54,6 +54,8 @@ pub mod scan;
 pub mod suppress;
 #[expect(unsafe_code, reason = "system calls; each block says why it is sound")]
 mod sys;
+/// The packets of a scan as they pass.
+pub mod trace;
 /// What a scan is given so that it knows what it loses.
 mod truth;
 
@@ -71,3 +73,4 @@ pub use route::{Interface, NextHop, Reach, Route, RouteOverrides, RouteTable};
 pub use scan::{Method, Scan, ScanError, ScanPlanError};
 pub use suppress::{SuppressError, Suppression};
 pub use sys::SyscallError;
+pub use trace::{Trace, TraceCounts};

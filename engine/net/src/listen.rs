@@ -10,6 +10,7 @@ use portolan_core::receive::{ReceiveCounts, Receiver};
 use crate::board::{Board, EVENTS_LEN_MAX, Message};
 use crate::clock::ScanClock;
 use crate::link::{LinkError, RxLink};
+use crate::trace::LinkTrace;
 
 /// The longest wait for a frame before the board is looked at again.
 const TICK: Duration = Duration::from_millis(20);
@@ -20,6 +21,7 @@ const DROPS_EVERY: Duration = Duration::from_millis(100);
 pub(crate) struct Listener {
     pub(crate) half: Receiver,
     pub(crate) rx: Box<dyn RxLink>,
+    pub(crate) trace: Option<LinkTrace>,
 }
 
 /// What a listener heard, counted.
@@ -40,7 +42,7 @@ impl Listener {
         outbox: &SyncSender<Message>,
         clock: ScanClock,
     ) -> Result<Heard, LinkError> {
-        let half = &mut self.half;
+        let (half, trace) = (&mut self.half, self.trace.as_ref());
         let mut before = *half.counts();
         let mut batch = Batch { events: board.blank(), board, outbox };
         let mut drops = Drops { told: 0, asked: Instant::now() };
@@ -54,7 +56,10 @@ impl Listener {
             let received = self.rx.recv(patience, &mut |arrival| {
                 let at = clock.now().before(arrival.age);
                 // Rejections are counted by the receiver.
-                let _ = half.handle_frame(at, arrival.frame, &mut |event| batch.push(event));
+                let verdict = half.handle_frame(at, arrival.frame, &mut |event| batch.push(event));
+                if let Some(trace) = trace {
+                    trace.received(arrival.age, arrival.frame, verdict);
+                }
             });
             // Before the events: whoever is woken by the last answer sees that it was the last.
             board.publish(&before, half.counts());

@@ -13,6 +13,7 @@ use portolan_core::target::PortSet;
 use portolan_core::wire::ProbeStyle;
 
 use crate::checkpoint::Checkpoint;
+use crate::trace::Trace;
 
 /// The polite default rate, packets a second.
 pub const RATE_PPS_DEFAULT: u32 = 1_000;
@@ -112,6 +113,8 @@ pub struct ScanOptions {
     /// Keep this host's own TCP from resetting what answers; needs `CAP_NET_ADMIN`. Off by
     /// default: where nothing else is said to a port, the reset politely closes what is half open.
     pub suppress_resets: bool,
+    /// Where packets are told of, those of discovery on the link apart.
+    pub trace: Option<Trace>,
     /// Where a checkpoint is kept while the scan runs.
     pub checkpoint: Option<PathBuf>,
     /// Go on where this checkpoint was taken.
@@ -138,6 +141,7 @@ impl Default for ScanOptions {
             style: ProbeStyle::default(),
             threads: 1,
             suppress_resets: false,
+            trace: None,
             checkpoint: None,
             resume: None,
         }

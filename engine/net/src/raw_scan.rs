@@ -144,7 +144,9 @@ fn driver(
         for addr in neighbors {
             half.know_host(*addr);
         }
-        listeners.push(Listener { half, rx: Box::new(rx) });
+        let trace = scan.options().trace.as_ref();
+        let trace = trace.map(|trace| trace.link(&spec.interface.name, encapsulation));
+        listeners.push(Listener { half, rx: Box::new(rx), trace });
     }
     let senders = senders(scan, plan, ways, answered.as_ref(), &timelines, clock, &truth)?;
     let positions = senders.iter().map(|s| s.half.share()).sum();
@@ -197,7 +199,11 @@ fn senders(
             }
             let part = ratio(share, all) / f64::from(threads);
             let half = truth.sender(half, part, link, clock.now());
-            senders.push(Sender { half, tx: open_tx(spec)? });
+            let mut tx = open_tx(spec)?;
+            if let Some(trace) = &scan.options().trace {
+                tx = trace.link(&spec.interface.name, listen_as(spec)).tell(tx);
+            }
+            senders.push(Sender { half, tx });
         }
     }
     Ok(senders)

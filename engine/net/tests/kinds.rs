@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use etherparse::{
@@ -15,7 +17,7 @@ use portolan_core::probe::{Pings, TcpScan};
 use portolan_core::target::{Block, PortSet, Scope, TargetSet, TargetSpec};
 use portolan_core::wire::{ProbeStyle, TcpOptions, VlanId};
 use portolan_core::{Endpoint, PortState, Reason, ScanEvent, Transport};
-use portolan_net::{Cancel, Discovery, Scan, ScanKinds, ScanOptions, ScanOutcome};
+use portolan_net::{Cancel, Discovery, Scan, ScanKinds, ScanOptions, ScanOutcome, Trace};
 use portolan_simnet::lab::{FAR_MAC, Lab, listen_tcp};
 use portolan_simnet::lab_test;
 use portolan_simnet::network::probe::{self, Question};
@@ -109,6 +111,55 @@ fn probes_look_as_they_are_asked_to() {
             }
             assert_eq!(seen, 2);
         }
+    });
+}
+
+/// What was written.
+#[derive(Clone, Default)]
+struct Sheet(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Sheet {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(octets)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The kinds of the blocks of a capture file, each of which says how long it is.
+fn blocks(mut file: &[u8]) -> BTreeMap<u32, usize> {
+    let mut kinds = BTreeMap::new();
+    while let Some((head, _)) = file.split_first_chunk::<8>() {
+        let [kind, len] =
+            [&head[..4], &head[4..]].map(|word| u32::from_ne_bytes(word.try_into().unwrap()));
+        *kinds.entry(kind).or_default() += 1;
+        file = file.split_at(usize::try_from(len).unwrap()).1;
+    }
+    kinds
+}
+
+#[test]
+fn a_capture_holds_every_probe_and_every_reply() {
+    lab_test!(a_capture_holds_every_probe_and_every_reply, {
+        let _lab = Lab::builder().silent("10.78.0.2/32".parse().unwrap()).build().unwrap();
+        let (file, lines) = (Sheet::default(), Sheet::default());
+        let trace =
+            Trace::start(Some(Box::new(file.clone())), Some(Box::new(lines.clone()))).unwrap();
+        let targets = tcp("10.78.0.1-10.78.0.2 fd00:78::1 127.0.0.1", &[21, 22, 23]);
+        let options = ScanOptions { trace: Some(trace.clone()), retries: 1, ..Default::default() };
+        let (states, outcome) = scan(&targets, options);
+        let counts = trace.finish().unwrap();
+        assert_eq!((states.len(), counts.missed), (9, 0));
+        let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let with = |word: &str| lines.lines().filter(|line| line.contains(word)).count() as u64;
+        assert_eq!((with(" sent TCP "), outcome.stats.probes_sent), (15, 15), "{lines}");
+        assert_eq!((with(": accepted"), outcome.stats.replies), (9, 9), "{lines}");
+        assert_eq!(with("> 10.78.0.2:22 S ttl=64"), 2, "{lines}");
+        let file = file.0.lock().unwrap().clone();
+        // One header, two links, and the packets.
+        assert_eq!(blocks(&file), [(0x0A0D_0D0A, 1), (1, 2), (6, 15 + 9)].into());
     });
 }
 

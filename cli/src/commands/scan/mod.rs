@@ -24,7 +24,7 @@ use crate::ledger::Ledger;
 use crate::output::{End, Files, Header, Outputs};
 use crate::progress::Bar;
 use crate::{console, report, signals, store};
-use portolan_net::{Cancel, Checkpoint, Scan, ScanOutcome};
+use portolan_net::{Cancel, Checkpoint, Method, Scan, ScanOutcome};
 use request::Request;
 
 /// Endpoints that are made known to the engine at once.
@@ -46,6 +46,16 @@ pub(crate) fn run(args: &ScanArgs) -> Result<Exit, Failure> {
     if args.dry_run {
         return dry_run(&request, args.out.format);
     }
+    let trace = args.trace.start()?;
+    request.options.trace.clone_from(&trace);
+    let done = whole(args, request, &site);
+    // Packets are written whatever became of the scan, and its failure is the one that is told.
+    let traced = trace.map_or(Ok(()), |trace| args.trace.finish(&trace));
+    done.and_then(|exit| traced.map(|()| exit))
+}
+
+/// Runs what was asked for, from the first packet to the store.
+fn whole(args: &ScanArgs, mut request: Request, site: &SiteName) -> Result<Exit, Failure> {
     let started = finding::now();
     let checkpoint = args.checkpoint.clone().or_else(|| args.resume.clone());
     let checkpoint = checkpoint
@@ -62,6 +72,11 @@ pub(crate) fn run(args: &ScanArgs) -> Result<Exit, Failure> {
         hosts_only: request.options.kinds.discover,
     };
     let scan = run::plan(&request)?;
+    if request.options.trace.is_some() && scan.method() == Method::Connect {
+        return Err(Failure::usage(
+            "--pcap and --packet-trace tell of this program's own packets; a connect scan sends none",
+        ));
+    }
     let store = args.out.data.as_deref().map(store::open).transpose()?;
     let terminal = io::stdout().is_terminal();
     let (outputs, recalled) = outputs(args, &header, &request, &scan, store.is_some())?;
@@ -69,7 +84,8 @@ pub(crate) fn run(args: &ScanArgs) -> Result<Exit, Failure> {
     let on_interrupt = cancel.clone();
     signals::on_interrupt(move || on_interrupt.cancel())?;
 
-    let mut session = Session { outputs, bar: Bar::new(), written: Ok(()), notes: 0 };
+    let bar = Bar::new(!args.trace.packet_trace);
+    let mut session = Session { outputs, bar, written: Ok(()), notes: 0 };
     let outcome = run::events(scan, &cancel, |event| session.take(event, &cancel));
     session.bar.clear();
     let mut outcome = outcome?;
@@ -99,7 +115,7 @@ pub(crate) fn run(args: &ScanArgs) -> Result<Exit, Failure> {
             stats: &outcome.stats,
         };
         let report = report::report(about, &ledger);
-        commit(&store, report, &site, &request, &cancel)?;
+        commit(&store, report, site, &request, &cancel)?;
     }
     Ok(if cancel.is_cancelled() { Exit::Interrupted } else { Exit::Done })
 }

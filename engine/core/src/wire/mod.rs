@@ -4,6 +4,8 @@
 pub mod checksum;
 /// The checksum of SCTP.
 pub mod crc32c;
+/// Packets as text.
+pub mod describe;
 /// Reading answers.
 pub mod parse;
 /// How probes look.
@@ -11,6 +13,7 @@ pub mod style;
 /// Writing probes.
 pub mod template;
 
+pub use describe::describe;
 pub use parse::{Rejection, Reply, Segment, parse};
 pub use style::{ProbeStyle, TcpOptions, VlanId};
 pub use template::{LinkHeader, ProbeTemplate};
