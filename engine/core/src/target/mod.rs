@@ -2,6 +2,8 @@
 
 /// Sets of addresses.
 pub mod addr_set;
+/// Likely addresses in IPv6 prefixes too large to sweep.
+pub mod ipv6_pattern;
 /// Sets of ports.
 pub mod port_set;
 /// What may be touched at all.
@@ -12,6 +14,7 @@ pub mod spec;
 pub mod target_set;
 
 pub use addr_set::{AddrRange, AddrSet, TooManyAddrs};
+pub use ipv6_pattern::{Ipv6Pattern, candidates};
 pub use port_set::PortSet;
 pub use scope::Scope;
 pub use spec::{PortSpec, SpecError, TargetSpec};
