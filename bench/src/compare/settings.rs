@@ -90,7 +90,7 @@ impl Maker<'_> {
                     let flags = format!("--rate {rate} --retries {retries} {rest}");
                     let flags = format!("{}{chosen}", flags.trim());
                     all.push(self.setting(link, Some(*rate), &common, &flags));
-                    if rates.last() == Some(rate) && !self.work.is_one_host() {
+                    if rates.last() == Some(rate) && self.work != Work::HostFar {
                         let flags = format!("{flags} --threads 2");
                         all.push(self.setting(link, Some(*rate), &common, &flags));
                     }
