@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use portolan_core::MacAddr;
+use portolan_core::target::Ipv6Pattern;
 
 use super::kinds::KindArgs;
 use super::style::StyleArgs;
@@ -29,6 +30,10 @@ pub(crate) struct ScanArgs {
     /// Never touch what this file lists
     #[arg(long, value_name = "FILE", alias = "excludefile", help_heading = TARGETS)]
     pub(crate) exclude_file: Vec<PathBuf>,
+    /// Of IPv6 ranges larger than a /112 ask the likely addresses only: low-byte, service-ports,
+    /// words, embedded-v4:192.0.2.0/24, eui-64:00-11-22 (RFC 7707)
+    #[arg(long, value_name = "PATTERNS", value_delimiter = ',', help_heading = TARGETS)]
+    pub(crate) ipv6_patterns: Vec<Ipv6Pattern>,
     /// Refuse every target outside what this file lists
     #[arg(long, value_name = "FILE", help_heading = TARGETS)]
     pub(crate) scope_file: Option<PathBuf>,
@@ -163,7 +168,7 @@ pub(crate) struct OutputArgs {
 }
 
 /// A scan goes on with the targets, the order and the kinds that it began with.
-const RESUME_CONFLICTS: [&str; 25] = [
+const RESUME_CONFLICTS: [&str; 26] = [
     "targets",
     "targets_file",
     "exclude",
@@ -189,6 +194,7 @@ const RESUME_CONFLICTS: [&str; 25] = [
     "ping_timestamp",
     "ping_mask",
     "ping_syn",
+    "ipv6_patterns",
 ];
 
 const TARGETS: &str = "Targets and ports";

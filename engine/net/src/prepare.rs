@@ -87,19 +87,22 @@ pub(crate) fn ways(
     let mut sweeps: Vec<(Route, Vec<AddrRange>)> = Vec::new();
     let mut unroutable = Vec::new();
     for (range, reach) in table.split(targets)? {
+        // What lies between targets is neither asked nor counted.
+        let within = || AddrSet::from_iter([range]).intersection(targets);
         let Reach::Via(route) = reach else {
-            unroutable.push(range);
+            unroutable.extend_from_slice(within().ranges());
             continue;
         };
         let on_link = route.next_hop == NextHop::OnLink && options.router_mac.is_none();
         match ways.hop(&route, options)? {
             Some(hop) => ways.routes.push(HopRange { range, hop }),
-            None => unroutable.push(range),
+            None => unroutable.extend_from_slice(within().ranges()),
         }
         if on_link {
+            let asked = within();
             match sweeps.iter_mut().find(|(r, _)| *r == route) {
-                Some((_, ranges)) => ranges.push(range),
-                None => sweeps.push((route, vec![range])),
+                Some((_, ranges)) => ranges.extend_from_slice(asked.ranges()),
+                None => sweeps.push((route, asked.ranges().to_vec())),
             }
         }
     }

@@ -14,11 +14,11 @@ use etherparse::{
 };
 use portolan_core::link::Encapsulation;
 use portolan_core::probe::{Pings, TcpScan};
-use portolan_core::target::{Block, PortSet, Scope, TargetSet, TargetSpec};
+use portolan_core::target::{AddrSet, Block, PortSet, Scope, TargetSet, TargetSpec};
 use portolan_core::wire::{ProbeStyle, TcpOptions, VlanId};
 use portolan_core::{Endpoint, PortState, Reason, ScanEvent, Transport};
 use portolan_net::{Cancel, Discovery, Scan, ScanKinds, ScanOptions, ScanOutcome, Trace};
-use portolan_simnet::lab::{FAR_MAC, Lab, listen_tcp};
+use portolan_simnet::lab::{FAR_MAC, FAR_V4, Lab, listen_tcp};
 use portolan_simnet::lab_test;
 use portolan_simnet::network::probe::{self, Question};
 use portolan_simnet::network::reply;
@@ -160,6 +160,37 @@ fn a_capture_holds_every_probe_and_every_reply() {
         let file = file.0.lock().unwrap().clone();
         // One header, two links, and the packets.
         assert_eq!(blocks(&file), [(0x0A0D_0D0A, 1), (1, 2), (6, 15 + 9)].into());
+    });
+}
+
+#[test]
+fn a_long_list_of_scattered_hosts_is_scanned_and_nobody_between_them() {
+    lab_test!(a_long_list_of_scattered_hosts_is_scanned_and_nobody_between_them, {
+        let lab = Lab::builder().build().unwrap();
+        let capture = lab.capture().unwrap();
+        // Every other address: more ranges than a scan may have route segments.
+        let beyond = (0..65_530_u32).map(|i| std::net::Ipv4Addr::from_bits(0x0a4e_0001 + 2 * i));
+        let on_link = (1..=9).map(|i| std::net::Ipv4Addr::new(10, 77, 200, 2 * i));
+        let listed: AddrSet = beyond.chain(on_link).map(std::net::IpAddr::from).collect();
+        assert_eq!(listed.ranges().len(), 65_539);
+        let (addrs, tcp) = (listed.clone(), [9_u16].into_iter().collect());
+        let targets = TargetSet::single(Block { addrs, tcp, ..Block::default() });
+        let options = ScanOptions { rate_pps: 100_000, ..ScanOptions::default() };
+        let scan = Scan::plan(&targets, &Scope::unbounded(), options).unwrap();
+        let outcome = scan.run(&Cancel::default(), &mut |_| {}).unwrap();
+        assert_eq!((outcome.stats.closed, outcome.stats.planned), (65_539, 65_539));
+        for frame in capture.stop().unwrap().frames {
+            let to: std::net::IpAddr = match SlicedPacket::from_ethernet(&frame).unwrap().net {
+                Some(NetSlice::Ipv4(ip)) => ip.header().destination_addr().into(),
+                Some(NetSlice::Arp(arp)) => {
+                    let asked: [u8; 4] = arp.target_protocol_addr().try_into().unwrap();
+                    asked.into()
+                }
+                _ => continue,
+            };
+            // The gateway is asked for its hardware address.
+            assert!(listed.contains(to) || to == std::net::IpAddr::V4(FAR_V4), "{to}");
+        }
     });
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use portolan_core::Transport;
 use portolan_core::permutation::Shard;
-use portolan_core::target::{AddrSet, Block, PortSet, PortSpec, Scope, TargetSet};
+use portolan_core::target::{AddrSet, Block, PortSet, PortSpec, Scope, TargetSet, candidates};
 
 use crate::args::ScanArgs;
 use crate::args::scan::Rate;
@@ -88,7 +88,11 @@ fn addrs(args: &ScanArgs) -> Result<(Scope, AddrSet), Failure> {
         }
     };
     let scope = scope.without(&excluded);
-    let addrs = within(&scope, &named)?;
+    let mut addrs = within(&scope, &named)?;
+    if !args.ipv6_patterns.is_empty() {
+        addrs = candidates(&addrs, &args.ipv6_patterns)
+            .map_err(|e| Failure::usage(format_args!("--ipv6-patterns: {e}")))?;
+    }
     Ok((scope, addrs))
 }
 

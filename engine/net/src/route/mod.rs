@@ -133,6 +133,8 @@ impl RouteTable {
 
     /// Cuts `targets` into ranges of one [`Reach`] each, in order, adjacent equals merged.
     ///
+    /// A range spans what lies between two targets too, where no prefix begins between them: a list
+    /// of a million hosts behind one gateway is one range.
     /// Every prefix that any table or rule names is a possible cut, and each piece is then asked
     /// of the kernel, so that policy routing comes out as it will be.
     ///
@@ -248,7 +250,7 @@ fn ip(addr: &RouteAddress) -> Option<IpAddr> {
     }
 }
 
-/// The ranges of `targets`, cut in front of every start.
+/// The ranges of `targets`, cut in front of every start, and joined where none is between them.
 fn cut(
     targets: &AddrSet,
     v4: &BTreeSet<u128>,
@@ -261,6 +263,12 @@ fn cut(
             Family::V6 => v6,
         };
         let mut first = range.first_bits();
+        if let Some(last) = pieces.pop_if(|last: &mut AddrRange| {
+            let (family, after) = (last.family(), last.first_bits().saturating_add(1));
+            family == range.family() && starts.range(after..=first).next().is_none()
+        }) {
+            first = last.first_bits();
+        }
         let after_first = first.saturating_add(1);
         let inside = (after_first <= range.last_bits())
             .then(|| starts.range(after_first..=range.last_bits()));
@@ -303,6 +311,20 @@ mod tests {
         let pieces: Vec<String> =
             cut(&targets, &v4, &BTreeSet::new()).unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(pieces, ["10.0.0.0/28", "10.0.0.16/28", "10.0.0.32-10.0.0.255", "10.0.2.0"]);
+    }
+
+    #[test]
+    fn scattered_hosts_behind_one_prefix_are_one_piece() {
+        let host = |i: u128| AddrRange::from_bits(Family::V6, i << 70 | 1, i << 70 | 1).unwrap();
+        let hosts: AddrSet = (1..=200_000).map(host).collect();
+        let whole = cut(&hosts, &BTreeSet::new(), &[0].into()).unwrap();
+        let (first, last) = (host(1).first(), host(200_000).first());
+        assert_eq!(whole, [AddrRange::new(first, last).unwrap()]);
+        let cuts = [host(7).first_bits(), host(9).first_bits() + 1].into();
+        let three = cut(&hosts, &BTreeSet::new(), &cuts).unwrap();
+        let expected = [(1, 6), (7, 9), (10, 200_000)]
+            .map(|(a, b)| AddrRange::new(host(a).first(), host(b).first()).unwrap());
+        assert_eq!(three, expected);
     }
 
     #[test]
