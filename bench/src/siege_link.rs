@@ -158,37 +158,54 @@ struct Sent {
     true_ones: u64,
 }
 
-/// Sends from the calling thread's namespace: hostile frames, and true answers in turns.
-fn send(mut hostile: Hostile, frames: u64) -> anyhow::Result<Sent> {
+/// Sends from the calling thread's namespace: hostile frames, and true answers in turns, made
+/// beforehand and sent round and round, for making them takes longer than sending.
+fn send(hostile: Hostile, frames: u64) -> anyhow::Result<Sent> {
     let far = index_of(FAR_INTERFACE)?;
     let mut tx = PacketTx::open(far, Encapsulation::Ethernet, PacketTxOptions::default())?;
-    let true_frames: Vec<Vec<u8>> = hostile.true_answers().map(|(_, f)| f.to_vec()).collect();
-    let mut answers = true_frames.iter().cycle();
-    let mut batch = FrameBatch::new();
-    let (mut sent, mut true_ones) = (0, 0);
-    while sent < frames {
-        batch.clear();
-        while !batch.is_full() && sent < frames {
-            let pushed = if sent % TRUE_ONE_IN == 0 {
-                true_ones += 1;
-                batch.push(answers.next().map_or(&[][..], |frame| frame))
-            } else {
-                let (_, _, frame) = hostile.next_frame();
-                // The kernel refuses what is shorter than a link header.
-                if frame.len() < 14 { None } else { batch.push(frame) }
-            };
-            sent += u64::from(pushed.is_some());
+    let (batches, true_ones) = volley(hostile);
+    let (mut sent, mut rounds) = (0, 0);
+    for batch in batches.iter().cycle() {
+        if sent >= frames {
+            break;
         }
         let mut from = 0;
         while from < batch.len() {
-            let taken = tx.send(&batch, from)?;
+            let taken = tx.send(batch, from)?;
             from += taken;
             if taken == 0 {
                 tx.wait_writable(PATIENCE)?;
             }
         }
+        sent += u64::try_from(batch.len())?;
+        rounds += 1;
     }
+    let true_ones = true_ones * rounds / u64::try_from(batches.len().max(1))?;
     Ok(Sent { frames: sent, true_ones })
+}
+
+/// As many batches as hold every true answer once, and how many those are.
+fn volley(mut hostile: Hostile) -> (Vec<FrameBatch>, u64) {
+    let true_frames: Vec<Vec<u8>> = hostile.true_answers().map(|(_, f)| f.to_vec()).collect();
+    let (mut batches, mut batch, mut frames, mut true_ones) = (Vec::new(), FrameBatch::new(), 0, 0);
+    let mut answers = true_frames.iter();
+    loop {
+        let pushed = if frames % TRUE_ONE_IN == 0 {
+            let Some(answer) = answers.next() else { break };
+            true_ones += 1;
+            batch.push(answer)
+        } else {
+            let (_, _, frame) = hostile.next_frame();
+            // The kernel refuses what is shorter than a link header.
+            if frame.len() < 14 { None } else { batch.push(frame) }
+        };
+        frames += u64::from(pushed.is_some());
+        if batch.is_full() {
+            batches.push(std::mem::take(&mut batch));
+        }
+    }
+    batches.push(batch);
+    (batches, true_ones)
 }
 
 fn index_of(interface: &str) -> anyhow::Result<u32> {

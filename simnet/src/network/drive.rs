@@ -12,6 +12,7 @@ use portolan_core::host_gate::HostShare;
 use portolan_core::link::FrameBatch;
 use portolan_core::pacer::RatePps;
 use portolan_core::pairs::Pairs;
+use portolan_core::pause::Pause;
 use portolan_core::permutation::Shard;
 use portolan_core::plan::ScanPlan;
 use portolan_core::rate::{LocalCounts, RateController, RateDial};
@@ -55,6 +56,8 @@ pub struct Driver {
     pub pause: Duration,
     /// The wait after the last.
     pub cooldown: Duration,
+    /// Waits as long as the round trips seen say instead, as the real driver does.
+    pub adaptive: bool,
     /// Interrupts the scan once so many probes have left.
     pub interrupt_after: Option<u64>,
     /// Continues from here.
@@ -115,6 +118,7 @@ impl Driver {
             threads: 1,
             pause: Duration::from_secs(1),
             cooldown: Duration::from_secs(10),
+            adaptive: false,
             interrupt_after: None,
             resume: None,
         }
@@ -128,7 +132,7 @@ impl Driver {
         let first = self.resume.as_ref().map_or(0, |checkpoint| checkpoint.pass);
         for pass in first..self.plan.config().passes {
             if pass > first {
-                run.rest(self.pause);
+                run.rest_as(Pause::BETWEEN_PASSES, self.pause, self.adaptive);
             }
             run.begin(pass, self.resume.as_ref().filter(|at| at.pass == pass));
             if !run.transmit(self.interrupt_after) {
@@ -137,7 +141,7 @@ impl Driver {
                 return run.finish(Some(pass));
             }
         }
-        run.rest(self.cooldown);
+        run.rest_as(Pause::COOLDOWN, self.cooldown, self.adaptive);
         run.finish(None)
     }
 }
@@ -309,6 +313,21 @@ impl<'a> Run<'a> {
 
     fn rest(&mut self, pause: Duration) {
         self.hear_until(self.now + pause);
+    }
+
+    /// Rests for `fixed`, or for as long as `pause` says while slower and slower answers come in.
+    fn rest_as(&mut self, pause: Pause, fixed: Duration, adaptive: bool) {
+        if !adaptive {
+            return self.rest(fixed);
+        }
+        let start = self.now;
+        loop {
+            let until = start + pause.after(self.receiver.counts().rtt_max);
+            match self.network.next_arrival().filter(|at| *at <= until) {
+                Some(at) => self.hear_until(at.max(self.now)),
+                None => return self.hear_until(until),
+            }
+        }
     }
 
     fn hear_until(&mut self, until: Timestamp) {
