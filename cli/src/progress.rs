@@ -80,6 +80,10 @@ fn words(progress: &Progress) -> String {
         progress.open,
         progress.replies
     );
+    if progress.kernel_drops > 0 {
+        // Writing to a String can't fail.
+        let _ = write!(text, ", {} dropped", progress.kernel_drops);
+    }
     // The first pass is the long one; the time that later ones take depends on its answers.
     if progress.pass == 0 && done > 0.0 && progress.planned > progress.done {
         #[expect(clippy::cast_precision_loss, reason = "an estimate for people to read")]
@@ -108,5 +112,7 @@ mod tests {
             ..Progress::default()
         };
         assert_eq!(words(&progress), "pass 1 of 3, 500/s, 2 open, 7 replies, 4 s left");
+        let dropping = Progress { kernel_drops: 5, ..progress };
+        assert!(words(&dropping).contains("7 replies, 5 dropped, 4 s"));
     }
 }
