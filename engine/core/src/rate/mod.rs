@@ -309,7 +309,8 @@ impl RateController {
         self.climb = if again || excess > PLAIN_EXCESS { CAREFUL } else { BOLD };
         self.knee = Some(through);
         self.phase = Phase::Recover { from, loss, cuts };
-        let part = if cuts > 2 { MARGIN / 2.0 } else { MARGIN };
+        // Much that goes on being lost is sought out faster; a little more than a limit is not.
+        let part = if cuts > 2 && excess > PLAIN_EXCESS { MARGIN / 2.0 } else { MARGIN };
         self.set(through * part, now);
     }
 
