@@ -137,7 +137,7 @@ impl Maker<'_> {
         let targets = self.work.targets();
         format!(
             "-C /dev/null -b /dev/null -i {NEAR_INTERFACE} -S {NEAR_V4} -G {gateway} -q -v 0 \
-             -O csv -f saddr,sport {targets}"
+             -O csv -f saddr,sport,success,repeat {targets}"
         )
     }
 

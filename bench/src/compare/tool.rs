@@ -148,9 +148,10 @@ fn read_line(tool: Tool, line: &str, found: &mut Found) {
                 found.add(addr, port);
             }
         }
-        // "10.78.0.1,80"
+        // "10.78.0.1,80,1,0": whether it is open, and whether it was written before.
         Tool::Zmap => {
-            if let Some((addr, port)) = line.trim().split_once(',')
+            let fields: Vec<&str> = line.trim().split(',').collect();
+            if let [addr, port, "1", "0"] = fields.as_slice()
                 && let (Ok(addr), Ok(port)) = (addr.parse(), port.parse())
             {
                 found.add(addr, port);
@@ -193,8 +194,10 @@ mod tests {
             (Tool::Portolan, "open tcp 80 10.0.0.1 1700000000", vec![80]),
             (Tool::Masscan, "#masscan", vec![]),
             (Tool::Masscan, "closed tcp 80 10.0.0.1 1700000000", vec![]),
-            (Tool::Zmap, "saddr,sport", vec![]),
-            (Tool::Zmap, "10.0.0.1,443", vec![443]),
+            (Tool::Zmap, "saddr,sport,success,repeat", vec![]),
+            (Tool::Zmap, "10.0.0.1,443,1,0", vec![443]),
+            (Tool::Zmap, "10.0.0.1,443,0,0", vec![]),
+            (Tool::Zmap, "10.0.0.1,443,1,1", vec![]),
             (
                 Tool::Nmap,
                 "Host: 10.0.0.1 ()\tPorts: 22/open/tcp//ssh///, 23/closed/tcp//telnet///, \
