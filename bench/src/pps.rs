@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use portolan_simnet::lab::{Lab, spawn_in_namespaces};
+use portolan_simnet::lab::{Lab, Verdict, spawn_as_root, spawn_in_namespaces};
 
 use crate::report::{Report, Row};
 use crate::sender::Sender;
@@ -41,9 +41,15 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         return measure(options);
     }
     let exe = std::env::current_exe().context("finding this program")?;
-    let mut child = Command::new(exe);
-    child.args(std::env::args_os().skip(1)).env(INSIDE, "1").stdin(Stdio::null());
-    let output = spawn_in_namespaces(&mut child)
+    let command = || {
+        let mut child = Command::new(&exe);
+        child.args(std::env::args_os().skip(1)).env(INSIDE, "1").stdin(Stdio::null());
+        child
+    };
+    let (mut child, mut again) = (command(), command());
+    // Real root may use BPF, which no user namespace allows.
+    let output = spawn_as_root(&mut child)
+        .or_else(|_| spawn_in_namespaces(&mut again))
         .context("namespaces of our own: run as root, or allow user namespaces")?;
     std::io::stdout().write_all(&output.stdout)?;
     std::io::stderr().write_all(&output.stderr)?;
@@ -55,7 +61,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 
 fn measure(options: &Options) -> anyhow::Result<()> {
     let lab = Lab::builder().build().context("laying the cable")?;
-    let senders: Vec<Sender> = Sender::ALL.into_iter().filter(|s| s.is_installed()).collect();
+    // Senders are measured, not the far end's stack; and XDP frames go to nobody without this.
+    let xdp = lab.far_verdict(Verdict::Drop).is_ok();
+    let senders: Vec<Sender> = Sender::all().into_iter().filter(|s| s.is_installed()).collect();
     let probes = u64::from(options.ports) * TARGETS_LEN;
     let mut rows: Vec<Row> = senders.iter().map(|s| Row::new(s.version())).collect();
     for _ in 0..options.rounds {
@@ -67,7 +75,7 @@ fn measure(options: &Options) -> anyhow::Result<()> {
             ran.with_context(|| format!("running {}", sender.name()))?;
         }
     }
-    let report = Report::new(probes, options.threads, rows);
+    let report = Report::new(probes, options.threads, xdp, rows);
     let mut out = std::io::stdout().lock();
     if options.json {
         serde_json::to_writer_pretty(&mut out, &report)?;

@@ -14,7 +14,7 @@ pub(crate) struct Row {
     median_pps: f64,
     /// The fewest frames that arrived in a run.
     packets_min: u64,
-    /// Its median, as a multiple of the second row's.
+    /// Its median, as a multiple of the first peer's.
     ratio: Option<f64>,
 }
 
@@ -41,13 +41,16 @@ pub(crate) struct Report {
     optimized: bool,
     probes: u64,
     threads: u32,
+    /// Whether the far end drops in XDP, before its stack.
+    xdp: bool,
     rows: Vec<Row>,
 }
 
 impl Report {
-    /// The first row is ours; ratios are to the first peer.
-    pub(crate) fn new(probes: u64, threads: u32, mut rows: Vec<Row>) -> Self {
-        let peer = rows.get(1).map(|row| row.median_pps).filter(|pps| *pps > 0.0);
+    /// Ratios are to the first row that is not ours.
+    pub(crate) fn new(probes: u64, threads: u32, xdp: bool, mut rows: Vec<Row>) -> Self {
+        let peer = rows.iter().find(|row| !row.sender.starts_with("portolan"));
+        let peer = peer.map(|row| row.median_pps).filter(|pps| *pps > 0.0);
         for row in &mut rows {
             row.ratio = peer.map(|peer| row.median_pps / peer);
         }
@@ -57,21 +60,25 @@ impl Report {
         let model = cpuinfo.lines().find(|line| line.starts_with("model name"));
         let cpu = model.and_then(|line| line.split(": ").nth(1)).unwrap_or("unknown").to_owned();
         let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { kernel, cpu, cpus, optimized: !cfg!(debug_assertions), probes, threads, rows }
+        Self { kernel, cpu, cpus, optimized: !cfg!(debug_assertions), probes, threads, xdp, rows }
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kernel, cpu, cpus, probes, threads, .. } = self;
+        let Self { kernel, cpu, cpus, probes, threads, xdp, .. } = self;
         writeln!(f, "Linux {kernel}, {cpus} × {cpu}")?;
-        writeln!(f, "one veth pair, counted by the far end; {probes} probes, {threads} thread(s)")?;
+        let far = if *xdp { "which drops in XDP" } else { "whose stack drops" };
+        writeln!(
+            f,
+            "one veth pair, counted by the far end, {far}; {probes} probes, {threads} thread(s)"
+        )?;
         if !self.optimized {
             writeln!(f, "NOT OPTIMISED: build with --release before believing a figure")?;
         }
         writeln!(
             f,
-            "{:<18} {:>10} {:>7} {:>12}  runs, pps",
+            "{:<20} {:>10} {:>7} {:>12}  runs, pps",
             "sender", "median pps", "ratio", "arrived"
         )?;
         for row in &self.rows {
@@ -79,7 +86,7 @@ impl fmt::Display for Report {
             let runs: Vec<String> = row.runs_pps.iter().map(|pps| format!("{pps:.0}")).collect();
             let Row { sender, median_pps, packets_min, .. } = row;
             let runs = runs.join(" ");
-            writeln!(f, "{sender:<18} {median_pps:>10.0} {ratio:>7} {packets_min:>12}  {runs}")?;
+            writeln!(f, "{sender:<20} {median_pps:>10.0} {ratio:>7} {packets_min:>12}  {runs}")?;
         }
         Ok(())
     }

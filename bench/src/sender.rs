@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use portolan_core::MacAddr;
 use portolan_core::target::{Block, Scope, TargetSet, TargetSpec};
+use portolan_net::link::{LinkKind, survey};
 use portolan_net::{Cancel, Scan, ScanKinds, ScanOptions};
 use portolan_simnet::lab::{NEAR_INTERFACE, NEAR_MAC, NEAR_V4};
 
@@ -20,8 +21,8 @@ const UNLIMITED_PPS: u32 = 50_000_000;
 /// A scanner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sender {
-    /// The engine, within this process.
-    Portolan,
+    /// The engine, within this process, by one of its links.
+    Portolan(LinkKind),
     /// The peer that sends asynchronously with a blackrock order.
     Masscan,
     /// The peer that sends with a cyclic group's order.
@@ -29,11 +30,16 @@ pub(crate) enum Sender {
 }
 
 impl Sender {
-    pub(crate) const ALL: [Self; 3] = [Self::Portolan, Self::Masscan, Self::Zmap];
+    /// Every link of ours that can run here, and the peers.
+    pub(crate) fn all() -> Vec<Self> {
+        let able = survey().into_iter().filter(|r| r.obstacle.is_none());
+        let ours = able.map(|report| Self::Portolan(report.kind));
+        ours.chain([Self::Masscan, Self::Zmap]).collect()
+    }
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
-            Self::Portolan => "portolan",
+            Self::Portolan(kind) => kind.name(),
             Self::Masscan => "masscan",
             Self::Zmap => "zmap",
         }
@@ -41,13 +47,15 @@ impl Sender {
 
     /// Whether it can be run at all.
     pub(crate) fn is_installed(self) -> bool {
-        self == Self::Portolan || self.version_line().is_some()
+        matches!(self, Self::Portolan(_)) || self.version_line().is_some()
     }
 
     /// Its name and version.
     pub(crate) fn version(self) -> String {
-        let own = || concat!("portolan ", env!("CARGO_PKG_VERSION")).to_owned();
-        if self == Self::Portolan { own() } else { self.version_line().unwrap_or_default() }
+        match self {
+            Self::Portolan(kind) => format!("portolan {} {kind}", env!("CARGO_PKG_VERSION")),
+            Self::Masscan | Self::Zmap => self.version_line().unwrap_or_default(),
+        }
     }
 
     fn version_line(self) -> Option<String> {
@@ -64,7 +72,7 @@ impl Sender {
         let rate = UNLIMITED_PPS.to_string();
         let mut command = Command::new(self.name());
         match self {
-            Self::Portolan => return scan(ports, threads),
+            Self::Portolan(link) => return scan(link, ports, threads),
             Self::Masscan => {
                 command.args(["--range", TARGETS, "--ports", &format!("1-{ports}")]);
                 command.args(["--rate", &rate, "--wait", "0", "--retries", "0"]);
@@ -90,7 +98,7 @@ impl Sender {
     }
 }
 
-fn scan(ports: u16, threads: u32) -> anyhow::Result<()> {
+fn scan(link: LinkKind, ports: u16, threads: u32) -> anyhow::Result<()> {
     let addrs = TARGETS.parse::<TargetSpec>()?.addrs().clone();
     let block = Block { addrs, tcp: (1..=ports).collect(), ..Block::default() };
     let options = ScanOptions {
@@ -101,6 +109,7 @@ fn scan(ports: u16, threads: u32) -> anyhow::Result<()> {
         interface: Some(NEAR_INTERFACE.to_owned()),
         router_mac: Some(NOBODY),
         threads,
+        link,
         ..ScanOptions::default()
     };
     let scan = Scan::plan(&TargetSet::single(block), &Scope::unbounded(), options)?;

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 use portolan_core::MacAddr;
 use portolan_core::target::Ipv6Pattern;
+use portolan_net::link::LinkKind;
 
 use super::kinds::KindArgs;
 use super::style::StyleArgs;
@@ -77,6 +78,9 @@ pub(crate) struct ScanArgs {
     #[arg(long, value_name = "N", help_heading = PACE)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) threads: Option<u32>,
+    /// What probes leave by; see `portolan doctor` [auto, mmsg, bpf]
+    #[arg(long, value_name = "LINK", default_value_t = LinkKind::Auto, help_heading = PACE)]
+    pub(crate) link: LinkKind,
     /// The order of probes: the same seed, the same order
     #[arg(long, value_name = "N", help_heading = PACE)]
     pub(crate) seed: Option<u64>,

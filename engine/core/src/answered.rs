@@ -1,5 +1,6 @@
 //! One bit per endpoint: whether it has answered.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Largest set that gets a bit per member: 2^33 bits are 1 GiB.
@@ -11,10 +12,18 @@ pub const ANSWERED_LEN_MAX: u64 = 1 << 33;
 /// The first pass never reads it, so while it runs the halves of the engine share no cache line.
 /// A bit that is read late costs one probe more within the allowed number, never a wrong result;
 /// so the weakest memory ordering serves.
-#[derive(Debug)]
 pub struct Answered {
-    words: Box<[AtomicU64]>,
+    words: Words,
     len: u64,
+}
+
+/// Where the bits are kept.
+type Words = Box<dyn AsRef<[AtomicU64]> + Send + Sync>;
+
+impl fmt::Debug for Answered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answered").field("len", &self.len).finish_non_exhaustive()
+    }
 }
 
 impl Answered {
@@ -24,7 +33,15 @@ impl Answered {
             return None;
         }
         let words = usize::try_from(len.div_ceil(64)).ok()?;
-        Some(Self { words: (0..words).map(|_| AtomicU64::new(0)).collect(), len })
+        let words: Box<[AtomicU64]> = (0..words).map(|_| AtomicU64::new(0)).collect();
+        Self::over(Box::new(words), len)
+    }
+
+    /// The same, kept in `words`: clear, 64 bits each, and read by someone else too. `None` where
+    /// they are too few for `len` bits.
+    pub fn over(words: Words, len: u64) -> Option<Self> {
+        let enough = usize::try_from(len.div_ceil(64)).is_ok_and(|n| n <= (*words).as_ref().len());
+        (enough && len <= ANSWERED_LEN_MAX).then_some(Self { words, len })
     }
 
     /// How many bits there are.
@@ -51,17 +68,17 @@ impl Answered {
 
     /// How many bits are set.
     pub fn count(&self) -> u64 {
-        self.words.iter().map(|w| u64::from(w.load(Ordering::Relaxed).count_ones())).sum()
+        self.words().iter().map(|w| u64::from(w.load(Ordering::Relaxed).count_ones())).sum()
     }
 
     /// The bits as little-endian octets, for a checkpoint.
     pub fn to_octets(&self) -> Vec<u8> {
-        self.words.iter().flat_map(|w| w.load(Ordering::Relaxed).to_le_bytes()).collect()
+        self.words().iter().flat_map(|w| w.load(Ordering::Relaxed).to_le_bytes()).collect()
     }
 
     /// Sets what [`Answered::to_octets`] wrote; octets beyond the length are ignored.
     pub fn fill(&self, octets: &[u8]) {
-        for (word, chunk) in self.words.iter().zip(octets.chunks(8)) {
+        for (word, chunk) in self.words().iter().zip(octets.chunks(8)) {
             let mut bytes = [0; 8];
             for (to, from) in bytes.iter_mut().zip(chunk) {
                 *to = *from;
@@ -70,9 +87,13 @@ impl Answered {
         }
     }
 
+    fn words(&self) -> &[AtomicU64] {
+        (*self.words).as_ref()
+    }
+
     fn word(&self, index: u64) -> Option<&AtomicU64> {
         let at = usize::try_from(index / 64).ok()?;
-        if index < self.len { self.words.get(at) } else { None }
+        if index < self.len { self.words().get(at) } else { None }
     }
 }
 

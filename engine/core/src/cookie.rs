@@ -22,6 +22,23 @@ impl CookieKey {
         Self(octets)
     }
 
+    /// The state that SipHash begins with under this key: for those who make cookies elsewhere
+    /// than here, to the same rules. As secret as the key.
+    pub fn initial_state(&self) -> [u64; 4] {
+        let (low, high) = self.0.split_at(8);
+        let word = |octets: &[u8]| {
+            octets.iter().rev().fold(0_u64, |sum, octet| sum << 8 | u64::from(*octet))
+        };
+        let (low, high) = (word(low), word(high));
+        // "somepseudorandomlygeneratedbytes", §2.1 of the paper named below.
+        [
+            low ^ 0x736f_6d65_7073_6575,
+            high ^ 0x646f_7261_6e64_6f6d,
+            low ^ 0x6c79_6765_6e65_7261,
+            high ^ 0x7465_6462_7974_6573,
+        ]
+    }
+
     /// The cookie of the probe to `endpoint` in pass `pass`.
     ///
     /// SipHash-2-4 over address (16 octets, IPv4 right-aligned), transport, port and pass. Each

@@ -10,7 +10,7 @@ use crate::seed::Seed;
 
 /// Rounds of the network. Four already make the order pass a chi-square test over subnets and
 /// ports (see the tests); six leave a margin.
-const ROUNDS: usize = 6;
+pub const ROUNDS: usize = 6;
 
 /// Largest length of a domain: so that intermediate sums stay inside 64 bits.
 pub const LEN_MAX: u64 = 1 << 63;
@@ -41,6 +41,16 @@ impl Permutation {
     /// The length of the domain.
     pub const fn len(&self) -> u64 {
         self.len
+    }
+
+    /// Bits in each half of the network's words, 1 to 32.
+    pub const fn half_bits(&self) -> u32 {
+        self.half_bits
+    }
+
+    /// The keys of the rounds.
+    pub const fn keys(&self) -> &[u64; ROUNDS] {
+        &self.keys
     }
 
     /// Whether the domain is empty.

@@ -93,26 +93,34 @@ pub enum PlanError {
     },
 }
 
-struct PlanRange {
-    range: AddrRange,
+/// Adjacent addresses of a block that share a hop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanRange {
+    /// The addresses.
+    pub range: AddrRange,
     /// Addresses of the block before this range.
-    hosts_before: u64,
+    pub hosts_before: u64,
     /// `None` where there is no route.
-    hop: Option<usize>,
-    /// Where this range's hardware addresses begin.
-    neighbors_at: Option<usize>,
+    pub hop: Option<usize>,
+    /// Where this range's hardware addresses begin among [`ScanPlan::neighbors`].
+    pub neighbors_at: Option<usize>,
 }
 
-struct PlanBlock {
+/// Addresses × questions, with their place in the plan's numbering.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanBlock {
     /// Endpoints before this block.
-    endpoints_before: u64,
+    pub endpoints_before: u64,
     /// Hosts before this block.
-    hosts_before: u64,
-    hosts: u64,
-    probes: Box<[Probe]>,
+    pub hosts_before: u64,
+    /// Hosts in it.
+    pub hosts: u64,
+    /// What each host is asked, sorted.
+    pub probes: Box<[Probe]>,
     /// How many of them are of TCP and of UDP.
-    ports: (u32, u32),
-    ranges: Vec<PlanRange>,
+    pub ports: (u32, u32),
+    /// Its addresses, sorted and disjoint.
+    pub ranges: Vec<PlanRange>,
 }
 
 /// A scan: immutable, shared by all its threads.
@@ -331,6 +339,16 @@ impl ScanPlan {
     /// The hops.
     pub fn hops(&self) -> &[Hop] {
         &self.hops
+    }
+
+    /// The blocks that endpoints are numbered by, in that order.
+    pub fn blocks(&self) -> &[PlanBlock] {
+        &self.blocks
+    }
+
+    /// Hardware addresses of neighbours; zero for those that did not answer.
+    pub fn neighbors(&self) -> &[MacAddr] {
+        &self.neighbors
     }
 
     /// Every UDP port that is probed anywhere.

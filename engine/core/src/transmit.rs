@@ -30,6 +30,22 @@ pub enum Step {
     EndOfPass,
 }
 
+/// What a link that makes its probes itself has to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Positions {
+    /// Send up to `frames` probes, from `position` of the stride on.
+    Due {
+        /// The next position.
+        position: u64,
+        /// Probes that may leave.
+        frames: u32,
+    },
+    /// Ask again at this moment.
+    Wait(Timestamp),
+    /// This stride of this pass is done.
+    EndOfPass,
+}
+
 /// One sending thread's half of a scan.
 pub struct Transmitter {
     plan: Arc<ScanPlan>,
@@ -190,6 +206,51 @@ impl Transmitter {
         if batch.is_empty() { Step::Wait(now) } else { Step::Transmit }
     }
 
+    /// What is due at `now`, at most `frames_max`, for a link that makes the probes itself.
+    ///
+    /// What it made of that must be told to [`Transmitter::took`] before the next call.
+    pub fn poll_positions(&mut self, now: Timestamp, frames_max: u32) -> Positions {
+        let Some(position) = self.cursor.peek() else { return Positions::EndOfPass };
+        let most = usize::try_from(frames_max).unwrap_or(usize::MAX);
+        match u32::try_from(self.pacer.allowance(now, most)) {
+            Ok(0) => Positions::Wait(self.pacer.due()),
+            due => {
+                self.timeline.note(position, now);
+                Positions::Due { position, frames: due.unwrap_or(frames_max) }
+            }
+        }
+    }
+
+    /// The next `positions` of the stride are done with: `frames` probes left for them.
+    pub fn took(&mut self, positions: u64, frames: u32) {
+        self.cursor = self.cursor.skip(positions);
+        self.pacer.spend(usize::try_from(frames).unwrap_or(usize::MAX));
+        self.sent = self.sent.saturating_add(u64::from(frames));
+        if self.pass == 0 {
+            self.asked = self.asked.saturating_add(u64::from(frames));
+        }
+    }
+
+    /// The link that it sends by.
+    pub const fn link(&self) -> usize {
+        self.link
+    }
+
+    /// The stride.
+    pub const fn shard(&self) -> Shard {
+        self.shard
+    }
+
+    /// Whether this pass skips what has answered.
+    pub const fn looks_at_answers(&self) -> bool {
+        self.pass > 0 || self.skips_answered
+    }
+
+    /// The pass that is being sent, from 0.
+    pub const fn pass(&self) -> u8 {
+        self.pass
+    }
+
     /// When a limit on each host lets the probe at `position` go; none for what is not sent anyway.
     fn gated(&self, position: u64) -> Option<Timestamp> {
         let gate = self.gate.as_ref()?;
@@ -201,8 +262,9 @@ impl Transmitter {
     /// Whether this pass asks the endpoint at `index`.
     fn is_wanted(&self, index: u64) -> bool {
         let paired = || self.pass == 1 && self.pairs.as_ref().is_some_and(|p| p.contains(index));
-        let look = self.pass > 0 || self.skips_answered;
-        !look || self.answered.as_ref().is_none_or(|a| !a.contains(index)) || paired()
+        !self.looks_at_answers()
+            || self.answered.as_ref().is_none_or(|a| !a.contains(index))
+            || paired()
     }
 
     fn note_gated(&mut self, position: u64, now: Timestamp) {
@@ -272,6 +334,12 @@ struct Reach {
     mac: Option<MacAddr>,
 }
 
+/// The template of TCP probes by `hop`: whoever makes probes elsewhere begins with the same.
+pub fn tcp_template(hop: &Hop, plan: &ScanPlan) -> ProbeTemplate {
+    let (scan, style) = (plan.config().tcp_scan, &plan.config().style);
+    ProbeTemplate::tcp(hop.source, hop.header, scan, style.tcp_options).styled(style)
+}
+
 /// The templates of one hop.
 struct HopTemplates {
     tcp: ProbeTemplate,
@@ -292,9 +360,8 @@ impl HopTemplates {
             let payload = payloads.template(port);
             (!payload.is_empty()).then(|| (port, udp(payload)))
         };
-        let (scan, options) = (plan.config().tcp_scan, style.tcp_options);
         Self {
-            tcp: ProbeTemplate::tcp(source, header, scan, options).styled(style),
+            tcp: tcp_template(hop, plan),
             sctp: ProbeTemplate::sctp_init(source, header).styled(style),
             echo: ProbeTemplate::echo(source, header).styled(style),
             timestamp: ProbeTemplate::timestamp(source, header).styled(style),

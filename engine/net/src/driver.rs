@@ -1,6 +1,7 @@
 //! The threads that tie the engine's halves to links: one sender a stride, one receiver an
 //! interface, one coordinator.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,10 +22,13 @@ use crate::board::{BATCHES_WAITING_MAX, Board, Message, StopThreads};
 use crate::checkpoint::{ANSWERS_KEPT_MAX, Checkpoint};
 use crate::clock::ScanClock;
 use crate::keeper::Keeper;
-use crate::link::{LinkError, TxLink};
+use crate::link::{LinkError, PositionLink, TxLink};
 use crate::listen::{Heard, Listener};
 use crate::options::Cancel;
 use crate::truth::Truth;
+
+/// Sending by a link that makes the probes itself.
+mod generate;
 
 /// How often the coordinator looks up when no event comes.
 const TICK: Duration = Duration::from_millis(20);
@@ -41,6 +45,10 @@ const INTERRUPTED_WAIT: Duration = Duration::from_millis(100);
 pub(crate) struct Sender {
     pub(crate) half: Transmitter,
     pub(crate) tx: Box<dyn TxLink>,
+    /// Sends instead of `tx`, as long as it is there.
+    pub(crate) maker: Option<Box<dyn PositionLink>>,
+    /// Whether `tx` may take over where that turns out not to work.
+    pub(crate) may_fall_back: bool,
 }
 
 /// A scan that is ready to run.
@@ -70,6 +78,8 @@ pub(crate) struct Outcome {
     pub(crate) sent: u64,
     /// Probes that the kernel took and refused for their destination.
     pub(crate) refused: u64,
+    /// Probes handed over, by link.
+    pub(crate) sent_by_link: BTreeMap<usize, u64>,
     pub(crate) kernel_drops: u64,
     pub(crate) back_pressure: u64,
     pub(crate) complete: bool,
@@ -124,7 +134,7 @@ impl Driver {
             run.drain_until(|| true);
             // Answers came in after the last probe.
             run.driver.checkpoint.answered = answers(run.driver.answered.as_deref());
-            let Passed { asked, refused, complete } = passes?;
+            let Passed { asked, refused, sent_by_link, complete } = passes?;
             if let Some(error) = broken {
                 return Err(error);
             }
@@ -133,6 +143,7 @@ impl Driver {
                 asked,
                 sent: board.sent.load(Ordering::Relaxed).saturating_sub(refused),
                 refused,
+                sent_by_link,
                 kernel_drops,
                 back_pressure: board.back_pressure.load(Ordering::Relaxed),
                 complete,
@@ -148,6 +159,7 @@ impl Driver {
 struct Passed {
     asked: u64,
     refused: u64,
+    sent_by_link: BTreeMap<usize, u64>,
     complete: bool,
 }
 
@@ -252,9 +264,14 @@ impl<'a> Run<'a> {
             let fixed = self.driver.cooldown.filter(|_| last);
             self.wait(pass, |rtt_max| fixed.unwrap_or_else(|| pause.after(rtt_max)));
         }
+        let mut sent_by_link = BTreeMap::new();
+        for sender in &senders {
+            *sent_by_link.entry(sender.half.link()).or_default() += sender.half.sent();
+        }
         Ok(Passed {
             asked: earlier + senders.iter().map(|s| s.half.asked()).sum::<u64>(),
             refused: senders.iter().map(|s| s.tx.refused()).sum(),
+            sent_by_link,
             complete,
         })
     }
@@ -407,6 +424,17 @@ fn send_pass(
     cancel: &Cancel,
     clock: ScanClock,
 ) -> Result<(), LinkError> {
+    if let Some(mut maker) = sender.maker.take() {
+        match generate::send_pass(sender, maker.as_mut(), taken, board, cancel, clock) {
+            Err(error @ LinkError::Unusable { .. }) if sender.may_fall_back => {
+                tracing::debug!(%error, "frames are handed to the next link");
+            }
+            other => {
+                sender.maker = Some(maker);
+                return other;
+            }
+        }
+    }
     let mut batch = FrameBatch::new();
     while !cancel.is_cancelled() && !board.failed.load(Ordering::Relaxed) {
         match sender.half.poll_transmit(clock.now(), &mut batch) {

@@ -59,6 +59,9 @@ pub mod trace;
 /// What a scan is given so that it knows what it loses.
 mod truth;
 
+/// What the interfaces themselves count.
+pub mod wire;
+
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use connect::{ConnectOptions, connect_scan};
 pub use filter::Filter;

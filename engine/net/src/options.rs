@@ -13,6 +13,7 @@ use portolan_core::target::PortSet;
 use portolan_core::wire::ProbeStyle;
 
 use crate::checkpoint::Checkpoint;
+use crate::link::LinkKind;
 use crate::trace::Trace;
 
 /// The polite default rate, packets a second.
@@ -115,6 +116,8 @@ pub struct ScanOptions {
     pub suppress_resets: bool,
     /// Where packets are told of, those of discovery on the link apart.
     pub trace: Option<Trace>,
+    /// What probes leave by.
+    pub link: LinkKind,
     /// Where a checkpoint is kept while the scan runs.
     pub checkpoint: Option<PathBuf>,
     /// Go on where this checkpoint was taken.
@@ -142,6 +145,7 @@ impl Default for ScanOptions {
             threads: 1,
             suppress_resets: false,
             trace: None,
+            link: LinkKind::Auto,
             checkpoint: None,
             resume: None,
         }

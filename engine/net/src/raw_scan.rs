@@ -1,5 +1,6 @@
 //! A scan with packets of our own: from ways to threads and back.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -17,9 +18,8 @@ use portolan_core::{HostObservation, Reason, ScanEvent};
 use crate::clock::ScanClock;
 use crate::driver::{Driver, Sender};
 use crate::filter::Filter;
-use crate::link::{
-    LinkError, PacketRx, PacketRxOptions, PacketTx, PacketTxOptions, RawIpTx, TxLink,
-};
+use crate::link::ladder::Ladder;
+use crate::link::{PacketRx, PacketRxOptions};
 use crate::listen::Listener;
 use crate::options::Cancel;
 use crate::outcome::{self, ScanOutcome, conclude};
@@ -28,6 +28,7 @@ use crate::prepare::{self, Exit, LinkSpec, Ways};
 use crate::scan::{Scan, ScanError};
 use crate::suppress::{self, Suppression};
 use crate::truth::Truth;
+use crate::wire::{WireCount, WireMeter};
 
 /// Runs `scan` over packet sockets.
 pub(crate) fn run(
@@ -51,7 +52,15 @@ pub(crate) fn run(
     let neighbors = tell_neighbors(&ways, clock, on_event);
     let _quiet = suppression(scan, &ways, ports, on_event);
     let driver = driver(scan, &plan, &ways, ports, clock, &neighbors)?;
-    let outcome = driver.run(cancel, on_event)?;
+    let counted = Counted::begin(&ways);
+    let mut outcome = driver.run(cancel, on_event)?;
+    let unsent = counted.unsent(&outcome.sent_by_link);
+    if unsent > 0 {
+        outcome.sent = outcome.sent.saturating_sub(unsent);
+        on_event(ScanEvent::Warning(format!(
+            "{unsent} probes did not leave: the interface dropped them (a lower --rate may help)"
+        )));
+    }
     if outcome.refused > 0 {
         let refused = outcome.refused;
         on_event(ScanEvent::Warning(format!(
@@ -115,11 +124,13 @@ fn driver(
     clock: ScanClock,
     neighbors: &[IpAddr],
 ) -> Result<Driver, ScanError> {
-    let answered = scan.known().cloned().or_else(|| Answered::new(plan.len()).map(Arc::new));
+    let options = scan.options();
+    let (ladder, answered) = Ladder::new(options, plan, scan.known())?;
     let threads = scan.options().threads.max(1);
     let timelines: Vec<Vec<Arc<Timeline>>> =
         ways.links.iter().map(|_| (0..threads).map(|_| Arc::default()).collect()).collect();
-    let exact = answered.is_some() && scan.known().is_none();
+    // The generator asks no sample twice.
+    let exact = answered.is_some() && scan.known().is_none() && !ladder.generates();
     let truth = Truth::new(scan.options(), plan, ways, exact, clock.now());
     let mut listeners = Vec::new();
     let mut listening = Vec::new();
@@ -148,7 +159,8 @@ fn driver(
         let trace = trace.map(|trace| trace.link(&spec.interface.name, encapsulation));
         listeners.push(Listener { half, rx: Box::new(rx), trace });
     }
-    let senders = senders(scan, plan, ways, answered.as_ref(), &timelines, clock, &truth)?;
+    let senders =
+        senders(scan, plan, ways, answered.as_ref(), &timelines, clock, (&ladder, &truth))?;
     let positions = senders.iter().map(|s| s.half.share()).sum();
     Ok(Driver {
         plan: Arc::clone(plan),
@@ -172,7 +184,7 @@ fn senders(
     answered: Option<&Arc<Answered>>,
     timelines: &[Vec<Arc<Timeline>>],
     clock: ScanClock,
-    truth: &Truth,
+    (ladder, truth): (&Ladder, &Truth),
 ) -> Result<Vec<Sender>, ScanError> {
     // Neighbours that are not there take no part of the rate.
     let reachable = plan.reachable_by_link();
@@ -199,11 +211,16 @@ fn senders(
             }
             let part = ratio(share, all) / f64::from(threads);
             let half = truth.sender(half, part, link, clock.now());
-            let mut tx = open_tx(spec)?;
+            let mut tx = Ladder::frames(spec)?;
             if let Some(trace) = &scan.options().trace {
                 tx = trace.link(&spec.interface.name, listen_as(spec)).tell(tx);
             }
-            senders.push(Sender { half, tx });
+            senders.push(Sender {
+                half,
+                tx,
+                maker: ladder.positions(plan, link, spec, shard)?,
+                may_fall_back: ladder.may_fall_back(),
+            });
         }
     }
     Ok(senders)
@@ -217,15 +234,31 @@ fn listen_as(spec: &LinkSpec) -> Encapsulation {
     }
 }
 
-fn open_tx(spec: &LinkSpec) -> Result<Box<dyn TxLink>, LinkError> {
-    let interface = spec.interface.index;
-    Ok(match spec.exit {
-        Exit::RawIp(family) => Box::new(RawIpTx::open(family, interface)?),
-        Exit::Packet => {
-            let options = PacketTxOptions::default();
-            Box::new(PacketTx::open(interface, spec.interface.encapsulation, options)?)
-        }
-    })
+/// What the interfaces had counted when sending began.
+struct Counted(Vec<(usize, WireMeter, WireCount)>);
+
+impl Counted {
+    /// Reads the counters of all links that probes leave by; what can't be read is left out.
+    fn begin(ways: &Ways) -> Self {
+        let links = ways.links.iter().enumerate().filter(|(_, l)| l.exit == Exit::Packet);
+        let read = links.filter_map(|(number, link)| {
+            let meter = WireMeter::new(&link.interface.name);
+            let before = meter.read().ok()?;
+            Some((number, meter, before))
+        });
+        Self(read.collect())
+    }
+
+    /// How many of the probes handed over since then the interfaces did not count as sent. What
+    /// others send hides as many; what of theirs is dropped is not ours to count.
+    fn unsent(&self, sent_by_link: &BTreeMap<usize, u64>) -> u64 {
+        let unsent = self.0.iter().filter_map(|(number, meter, before)| {
+            let sent = sent_by_link.get(number)?;
+            let count = meter.read().ok()?.since(*before);
+            Some(sent.saturating_sub(count.packets))
+        });
+        unsent.sum()
+    }
 }
 
 /// Tells of the neighbours that answered for their addresses, and returns those.

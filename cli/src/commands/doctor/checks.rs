@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use portolan_net::link::{LinkKind, survey};
 use portolan_net::ports::BLOCK_LEN_DEFAULT;
 use portolan_net::{
     PortBlock, Privilege, Reach, RouteOverrides, RouteTable, SuppressError, suppress,
@@ -36,6 +37,7 @@ pub(super) fn all() -> Vec<Check> {
             "allow netlink sockets (AF_NETLINK) in the sandbox or container",
         )),
     }
+    checks.extend(links());
     checks.extend([kernel(), source_ports(), filter(), resets()]);
     checks.extend([buffers(), descriptors(), clock()]);
     checks
@@ -55,6 +57,21 @@ fn privileges() -> Check {
             Err(e) => Check::fail(name, "no packet socket can be opened", e.to_string()),
         },
     }
+}
+
+/// One for each link that probes can leave by, but for what the first check has said.
+fn links() -> impl Iterator<Item = Check> {
+    survey().into_iter().map(|report| {
+        let name = match report.kind {
+            LinkKind::Auto => "link",
+            LinkKind::Mmsg => "link mmsg",
+            LinkKind::Bpf => "link bpf",
+        };
+        match report.obstacle {
+            None => Check::ok(name, "can run here"),
+            Some(obstacle) => Check::warn(name, obstacle.why, obstacle.remedy),
+        }
+    })
 }
 
 fn interfaces(table: &RouteTable) -> Check {

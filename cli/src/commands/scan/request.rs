@@ -205,6 +205,7 @@ fn options(args: &ScanArgs, kinds: ScanKinds) -> Result<ScanOptions, Failure> {
     }
     options.max_host_pps = args.max_host_rate.map(|most| most.0);
     options.keep_back = !args.out.all_open && args.out.data.is_none();
+    options.link = args.link;
     options.seed = args.seed;
     options.interface.clone_from(&args.interface);
     options.source_ip = args.source_ip;

@@ -156,6 +156,22 @@ impl ProbeTemplate {
         self
     }
 
+    /// The frame as it stands: as built, or as last patched.
+    pub fn frame(&self) -> &[u8] {
+        &self.frame
+    }
+
+    /// Where the IP header begins.
+    pub const fn ip_at(&self) -> usize {
+        self.ip_at
+    }
+
+    /// Sums over what is the same in every probe: of the IPv4 header, and of the segment with its
+    /// pseudo-header. Neither is complemented.
+    pub const fn sums(&self) -> (u16, u16) {
+        (self.ip_sum.folded(), self.inner_sum.folded())
+    }
+
     fn build(source: IpAddr, link: LinkHeader, payload: Payload, inner: &[u8]) -> Self {
         let mut frame = link_octets(link, source);
         let ip_at = frame.len();

@@ -6,11 +6,19 @@ pub use portolan_core::link::{BATCH_LEN_MAX, Encapsulation, FRAME_LEN_MAX, Frame
 
 use crate::sys::SyscallError;
 
+/// Probes made inside the kernel.
+#[cfg(feature = "bpf")]
+pub mod generator;
+/// Which link a scan sends by.
+pub mod ladder;
 /// Packet sockets: one interface, whole frames.
 pub mod packet;
 /// Raw IP sockets: loopback and this host's own addresses.
 pub mod raw_ip;
 
+#[cfg(feature = "bpf")]
+pub use generator::{Generator, GeneratorError, SharedBits};
+pub use ladder::{LinkKind, LinkReport, survey};
 pub use packet::{PacketRx, PacketRxOptions, PacketTx, PacketTxOptions};
 pub use raw_ip::RawIpTx;
 
@@ -29,6 +37,14 @@ pub enum LinkError {
     /// The kernel refuses this process.
     #[error("not permitted: raw sockets need CAP_NET_RAW (root, or `setcap cap_net_raw+ep`)")]
     NotPermitted(#[source] SyscallError),
+    /// A link that was asked for can't do this scan here.
+    #[error("the link `{link}` can't be used: {why}")]
+    Unusable {
+        /// As in `--link`.
+        link: &'static str,
+        /// In one sentence.
+        why: String,
+    },
     /// Anything else the kernel refused.
     #[error("packet socket failed")]
     Syscall(#[from] SyscallError),
@@ -59,6 +75,39 @@ pub trait TxLink: Send {
     fn refused(&self) -> u64 {
         0
     }
+}
+
+/// What a [`PositionLink`] is to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ask {
+    /// Of which pass.
+    pub pass: u8,
+    /// Whether what has answered is passed over.
+    pub looks_at_answers: bool,
+    /// The first position.
+    pub position: u64,
+    /// Probes, at most.
+    pub frames_max: u32,
+}
+
+/// What a [`PositionLink`] made of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Emitted {
+    /// Positions of the stride that are done with.
+    pub positions: u64,
+    /// Probes that were handed to the driver for them; the other positions had none to send.
+    pub frames: u32,
+}
+
+/// A link that is handed positions of a plan rather than frames, and makes the frames itself.
+pub trait PositionLink: Send {
+    /// Does with positions of the link's stride as `ask` says, and tells how far it came: that
+    /// far, and no probe twice.
+    ///
+    /// # Errors
+    /// [`LinkError`] for what trying again would not mend; [`LinkError::Unusable`] before the
+    /// first frame has left, where another link can go on from the same position.
+    fn emit(&mut self, ask: Ask) -> Result<Emitted, LinkError>;
 }
 
 /// A frame that has arrived.

@@ -4,6 +4,9 @@
 
 use std::io;
 
+/// Programs and arrays in the kernel.
+#[cfg(feature = "bpf")]
+pub(crate) mod bpf;
 /// Capability sets.
 pub(crate) mod caps;
 /// Socket options and addresses of packet sockets.

@@ -1,0 +1,292 @@
+//! The generator: an XDP program that makes the probes inside the kernel.
+//!
+//! No frame ever arrives at it. bpf(2) runs it on pages of its own (`BPF_PROG_TEST_RUN` with live
+//! frames, Linux 5.18), and what it has written leaves through the driver's XDP transmit path: no
+//! socket buffer is made, and a thousand probes cost one system call.
+//! The same octets leave as from [`Transmitter`](portolan_core::transmit::Transmitter); the program
+//! is `bpf/generator.bpf.c`.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use portolan_core::permutation::Shard;
+use portolan_core::plan::ScanPlan;
+
+use super::{Ask, Emitted, LinkError, PositionLink};
+use crate::sys::SyscallError;
+use crate::sys::bpf::{Array, Kept, Program, Reference};
+use crate::wire::WireMeter;
+
+/// A plan as arrays.
+mod layout;
+
+use layout::Layout;
+
+/// Frames that are made before the driver is told of them. A veth's ring holds 256; larger batches
+/// were not faster.
+const BATCH_LEN: u32 = 64;
+/// Runs in one system call, at most: some milliseconds, skipped positions included.
+const RUNS_MAX: u32 = 4_096;
+/// Probes that prove that the driver takes them.
+const PROOFS: u32 = 4;
+/// How often the counter is looked at for one of these, a millisecond apart.
+const LOOKS: u32 = 50;
+
+/// The program, compiled by the build script.
+static INSTRUCTIONS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/generator.bin"));
+/// Which instruction names which array.
+static PLACES: &[(usize, usize)] = include!(concat!(env!("OUT_DIR"), "/generator_places.rs"));
+
+/// The generator can't be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GeneratorError {
+    /// The program does not know how to do this.
+    #[error("the scan {0}")]
+    Plan(&'static str),
+    /// The kernel refuses this process.
+    #[error("needs CAP_BPF and CAP_NET_ADMIN outside of user namespaces")]
+    NotPermitted(#[source] SyscallError),
+    /// The kernel can't.
+    #[error("the kernel refuses it")]
+    Kernel(#[from] SyscallError),
+}
+
+/// Has the kernel verify the program, with arrays of nothing.
+///
+/// # Errors
+/// [`GeneratorError`] as [`Generator::open`].
+pub fn try_loading() -> Result<(), GeneratorError> {
+    let task = array(u32::try_from(layout::TASK_WORDS).unwrap_or(0), 1)?;
+    let (ranges, other) = (array(layout::RANGE_WORDS, 1)?, array(1, 1)?);
+    let [task, ranges] = [Reference::Value(&task), Reference::Lookups(&ranges)];
+    let other = Reference::Lookups(&other);
+    Program::load(&linked(&[task, ranges, other, other, other])).map_err(refine).map(drop)
+}
+
+/// A set of bits that programs in the kernel read too.
+#[derive(Debug, Clone)]
+pub struct SharedBits(Arc<Array>);
+
+impl SharedBits {
+    /// `len` clear bits.
+    ///
+    /// # Errors
+    /// [`GeneratorError`] without permission or memory.
+    pub fn new(len: u64) -> Result<Self, GeneratorError> {
+        let words = u32::try_from(len.div_ceil(64)).unwrap_or(u32::MAX).max(1);
+        Ok(Self(Arc::new(array(1, words)?)))
+    }
+}
+
+impl AsRef<[std::sync::atomic::AtomicU64]> for SharedBits {
+    fn as_ref(&self) -> &[std::sync::atomic::AtomicU64] {
+        self.0.words()
+    }
+}
+
+/// One stride of a scan through one interface, made in the kernel.
+///
+/// Belongs to the network namespace of the thread that uses it.
+#[derive(Debug)]
+pub struct Generator {
+    program: Program,
+    /// `None` where the kernel does not let us: then each call costs two RCU grace periods.
+    _kept: Option<Kept>,
+    task: Array,
+    frame: Vec<u8>,
+    shard: Shard,
+    /// Whether there are bits of what has answered at all: scans beyond 2³³ endpoints have none.
+    has_bits: bool,
+    meter: WireMeter,
+    proven: bool,
+    /// Whether positions were skipped the last time.
+    sparse: bool,
+}
+
+impl Generator {
+    /// Loads the program for what of `shard` of `plan` leaves by link number `link`, which is the
+    /// interface of `interface`. `answered` is read in passes after the first.
+    ///
+    /// # Errors
+    /// [`GeneratorError`]: a plan that it can't do, no permission, or a kernel that is too old.
+    pub fn open(
+        plan: &ScanPlan,
+        link: usize,
+        interface: &crate::route::Interface,
+        shard: Shard,
+        answered: Option<&SharedBits>,
+    ) -> Result<Self, GeneratorError> {
+        let index = interface.index;
+        let layout = Layout::new(plan, link, index, shard)?;
+        let task = filled(u32::try_from(layout::TASK_WORDS).unwrap_or(0), &layout.task)?;
+        let ranges = filled(layout::RANGE_WORDS, &layout.ranges)?;
+        let ports = filled(1, &layout.ports)?;
+        let neighbors = filled(1, &layout.neighbors)?;
+        let has_bits = answered.is_some();
+        let answered = match answered {
+            Some(bits) => SharedBits::clone(bits),
+            None => SharedBits::new(1)?,
+        };
+        let arrays = [
+            Reference::Value(&task),
+            Reference::Lookups(&ranges),
+            Reference::Lookups(&ports),
+            Reference::Lookups(&answered.0),
+            Reference::Lookups(&neighbors),
+        ];
+        // The program holds on to the arrays that it names.
+        let program = Program::load(&linked(&arrays)).map_err(refine)?;
+        let kept = program.keep_dispatched();
+        if let Err(error) = &kept {
+            tracing::debug!(%error, "each call makes the kernel patch its XDP dispatcher");
+        }
+        Ok(Self {
+            program,
+            _kept: kept.ok(),
+            task,
+            frame: layout.frame,
+            shard,
+            has_bits,
+            meter: WireMeter::new(&interface.name),
+            proven: false,
+            sparse: false,
+        })
+    }
+
+    /// The frame for `position` in pass `pass`, without sending it; `None` where none would leave.
+    ///
+    /// # Errors
+    /// [`LinkError`] when the kernel refuses.
+    pub fn frame_at(&mut self, pass: u8, position: u64) -> Result<Option<Vec<u8>>, LinkError> {
+        self.aim(Ask { pass, looks_at_answers: pass > 0, position, frames_max: 1 });
+        let mut frame = self.frame.clone();
+        self.program.run_once(&mut frame)?;
+        Ok((self.read(layout::FRAMES_AT) == 1).then_some(frame))
+    }
+
+    fn aim(&self, ask: Ask) {
+        self.write(layout::NEXT_AT, ask.position);
+        self.write(layout::FRAMES_AT, 0);
+        self.write(layout::FRAMES_MAX_AT, u64::from(ask.frames_max));
+        self.write(layout::PASS_AT, u64::from(ask.pass));
+        self.write(layout::LOOKS_AT, u64::from(ask.looks_at_answers && self.has_bits));
+    }
+
+    fn run(&mut self, ask: Ask) -> Result<Emitted, LinkError> {
+        self.aim(ask);
+        let runs = if self.sparse { RUNS_MAX } else { ask.frames_max.min(RUNS_MAX) };
+        match self.program.run_live(&self.frame, runs, BATCH_LEN) {
+            // A signal, or no page at the moment: what was done until then is done.
+            Err(error) if ![libc::EINTR, libc::ENOMEM, libc::EAGAIN].contains(&error.errno()) => {
+                return Err(error.into());
+            }
+            _ => {}
+        }
+        let frames = self.read(layout::FRAMES_AT);
+        let taken = self.read(layout::NEXT_AT).saturating_sub(ask.position);
+        let positions = taken / u64::from(self.shard.count.max(1));
+        self.sparse = positions > frames;
+        Ok(Emitted { positions, frames: u32::try_from(frames).unwrap_or(u32::MAX) })
+    }
+
+    /// Sends a few probes, one by one, and sees whether the interface counts each: one alone could
+    /// be taken for another program's frame.
+    fn prove(&mut self, ask: Ask) -> Result<Emitted, LinkError> {
+        let mut proven = Emitted { positions: 0, frames: 0 };
+        let stride = u64::from(self.shard.count);
+        for _ in 0..PROOFS {
+            let before = self.meter.read()?;
+            let position = ask.position.saturating_add(proven.positions.saturating_mul(stride));
+            let emitted = self.run(Ask { position, frames_max: 1, ..ask })?;
+            if emitted.frames > 0 && !self.counts_more_than(before.packets)? {
+                let why = "the interface's driver (or a veth's far end) takes no frames from XDP";
+                return Err(LinkError::Unusable { link: "bpf", why: why.to_owned() });
+            }
+            proven.positions += emitted.positions;
+            proven.frames += emitted.frames;
+        }
+        self.proven = proven.frames > 0;
+        Ok(proven)
+    }
+
+    /// Whether the interface soon counts more than `packets`: the driver's side of it may run a
+    /// little later, on this processor.
+    fn counts_more_than(&self, packets: u64) -> Result<bool, LinkError> {
+        for _ in 0..LOOKS {
+            if self.meter.read()?.packets > packets {
+                return Ok(true);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        Ok(false)
+    }
+
+    fn read(&self, at: usize) -> u64 {
+        self.task.words().get(at).map_or(0, |word| word.load(Ordering::Relaxed))
+    }
+
+    fn write(&self, at: usize, value: u64) {
+        if let Some(word) = self.task.words().get(at) {
+            word.store(value, Ordering::Relaxed);
+        }
+    }
+}
+
+impl PositionLink for Generator {
+    fn emit(&mut self, ask: Ask) -> Result<Emitted, LinkError> {
+        if self.proven { self.run(ask) } else { self.prove(ask) }
+    }
+}
+
+impl From<GeneratorError> for LinkError {
+    fn from(error: GeneratorError) -> Self {
+        match error {
+            GeneratorError::Kernel(source) => Self::Syscall(source),
+            other => Self::Unusable { link: "bpf", why: other.to_string() },
+        }
+    }
+}
+
+/// An array with `words`, one value at least.
+fn filled(value_words: u32, words: &[u64]) -> Result<Array, GeneratorError> {
+    let len = u32::try_from(words.len()).unwrap_or(u32::MAX) / value_words.max(1);
+    let array = array(value_words, len.max(1))?;
+    layout::copy(words, array.words());
+    Ok(array)
+}
+
+fn array(value_words: u32, len: u32) -> Result<Array, GeneratorError> {
+    Array::new(value_words, len).map_err(refine)
+}
+
+fn refine(error: SyscallError) -> GeneratorError {
+    if error.errno() == libc::EPERM {
+        GeneratorError::NotPermitted(error)
+    } else {
+        GeneratorError::Kernel(error)
+    }
+}
+
+/// The instructions with the arrays' descriptors where they name them.
+///
+/// From the lowest bit: opcode (8), destination (4) and source (4) registers, offset (16),
+/// immediate (32); an address takes two of these.
+fn linked(arrays: &[Reference<'_>]) -> Vec<u8> {
+    let mut words: Vec<u64> = INSTRUCTIONS.chunks_exact(8).map(word).collect();
+    for (at, slot) in PLACES {
+        if let (Some(array), Some([first, second])) =
+            (arrays.get(*slot), words.get_mut(*at..*at + 2))
+        {
+            let (kind, descriptor) = array.encode();
+            // What clang added to the symbol's address is what is added to the value's.
+            *second = *first >> 32 << 32;
+            *first = *first & 0xffff_0fff | u64::from(kind) << 12 | u64::from(descriptor) << 32;
+        }
+    }
+    words.into_iter().flat_map(u64::to_le_bytes).collect()
+}
+
+fn word(octets: &[u8]) -> u64 {
+    octets.iter().rev().fold(0, |sum, octet| sum << 8 | u64::from(*octet))
+}
