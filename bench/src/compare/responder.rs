@@ -1,4 +1,4 @@
-//! The responder in user space: everything that a [`World`] can do, and slower than the one in
+//! The responder in user space: everything that a `World` can do, and slower than the one in
 //! XDP, to which it is a complement where that can run.
 
 use std::cmp::Reverse;

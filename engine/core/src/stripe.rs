@@ -3,7 +3,7 @@
 //! Rounds visit the hosts of a block in one keyed order; which port a host is asked for in which
 //! round is a keyed order of the ports, begun for each host somewhere else. As the order of
 //! positions is a bijection that is addressable by index in both directions, shards, resuming and
-//! round trips work as they do with [`Permutation`].
+//! round trips work as they do with [`Permutation`](crate::permutation::Permutation).
 
 use crate::permutation::Permutation;
 use crate::seed::Seed;

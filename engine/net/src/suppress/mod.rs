@@ -11,7 +11,7 @@
 //! - when the [`Suppression`] is dropped, panics included;
 //! - with the process, however it ends, where the kernel knows tables that belong to a socket
 //!   (Linux 5.12);
-//! - elsewhere at the next start: [`sweep`] finds by its name whose table it was.
+//! - elsewhere at the next start: `sweep` finds by its name whose table it was.
 
 use std::os::fd::AsRawFd as _;
 
