@@ -87,6 +87,8 @@ impl Sender {
                 command.args(["--rate", &rate, "--cooldown-time", "1", "--gateway-mac", &mac]);
                 command.args(["--interface", NEAR_INTERFACE, "--source-ip", &source]);
                 command.args(["--sender-threads", &threads.to_string(), "--verbosity", "0"]);
+                // Full queues are no reason to give up.
+                command.args(["--max-sendto-failures", "2000000000"]);
                 command.args(["--quiet", "--output-file", "/dev/null", TARGETS]);
             }
         }
