@@ -82,14 +82,14 @@ impl Sender {
             }
             Self::Zmap => {
                 // It asks one port, so it asks that port once for each of ours.
-                command.args(["--config", "/dev/null", "--blacklist-file", "/dev/null"]);
-                command.args(["--target-port", "80", "--probes", &ports.to_string()]);
-                command.args(["--rate", &rate, "--cooldown-time", "1", "--gateway-mac", &mac]);
-                command.args(["--interface", NEAR_INTERFACE, "--source-ip", &source]);
-                command.args(["--sender-threads", &threads.to_string(), "--verbosity", "0"]);
+                // Short flags, as some long ones have changed their names.
+                command.args(["-C", "/dev/null", "-b", "/dev/null", "-p", "80"]);
+                command.args(["-P", &ports.to_string(), "-r", &rate, "-c", "1", "-G", &mac]);
+                command.args(["-i", NEAR_INTERFACE, "-S", &source]);
+                command.args(["-T", &threads.to_string(), "-v", "0"]);
                 // Full queues are no reason to give up.
                 command.args(["--max-sendto-failures", "2000000000"]);
-                command.args(["--quiet", "--output-file", "/dev/null", TARGETS]);
+                command.args(["-q", "-o", "/dev/null", TARGETS]);
             }
         }
         let output = command.stdin(Stdio::null()).output().context("starting it")?;
