@@ -78,7 +78,8 @@ pub(crate) struct ScanArgs {
     #[arg(long, value_name = "N", help_heading = PACE)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) threads: Option<u32>,
-    /// What probes leave by; see `portolan doctor` [auto, mmsg, bpf]
+    /// What probes leave by; see `portolan doctor` [auto, mmsg, xdp, bpf; null sends
+    /// nothing]
     #[arg(long, value_name = "LINK", default_value_t = LinkKind::Auto, help_heading = PACE)]
     pub(crate) link: LinkKind,
     /// The order of probes: the same seed, the same order

@@ -1,6 +1,6 @@
 //! Figures that a scan's threads publish and its coordinator reads.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub(crate) struct Board {
     pub(crate) first_answers: AtomicU64,
     /// Answers that the kernel had no room for, on all links, polled while the scan runs.
     pub(crate) kernel_drops: AtomicU64,
+    /// Listeners that do not keep up.
+    behind: AtomicU32,
     rtt_max_nanos: AtomicU64,
     marks: AtomicU64,
     pub(crate) stop_listening: AtomicBool,
@@ -70,6 +72,20 @@ impl Board {
     /// The longest round trip seen; zero while none is known.
     pub(crate) fn rtt_max(&self) -> Duration {
         Duration::from_nanos(self.rtt_max_nanos.load(Ordering::Relaxed))
+    }
+
+    /// A listener says that it no longer keeps up, or that it does again.
+    pub(crate) fn tell_behind(&self, behind: bool) {
+        if behind {
+            self.behind.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.behind.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether senders should wait for a listener.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.behind.load(Ordering::Relaxed) > 0
     }
 
     /// Asks every listener for a [`Message::Marked`].

@@ -38,6 +38,8 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 const SLEEP_MIN: Duration = Duration::from_micros(50);
 /// The longest sleep or wait before the cancel flag is looked at again.
 const NAP_MAX: Duration = Duration::from_millis(50);
+/// How long a sender rests at a time while a listener catches up.
+const CATCH_UP_NAP: Duration = Duration::from_micros(100);
 /// How long answers on their way are waited for where a scan is interrupted.
 const INTERRUPTED_WAIT: Duration = Duration::from_millis(100);
 
@@ -437,6 +439,10 @@ fn send_pass(
     }
     let mut batch = FrameBatch::new();
     while !cancel.is_cancelled() && !board.failed.load(Ordering::Relaxed) {
+        if board.is_behind() {
+            thread::sleep(CATCH_UP_NAP);
+            continue;
+        }
         match sender.half.poll_transmit(clock.now(), &mut batch) {
             Step::Transmit => {
                 if !send_batch(sender.tx.as_mut(), &batch, board, cancel)? {
@@ -444,12 +450,18 @@ fn send_pass(
                 }
                 taken.store(sender.half.taken(), Ordering::Relaxed);
             }
-            Step::Wait(until) => rest(until.since(clock.now())),
+            Step::Wait(until) => {
+                sender.tx.flush()?;
+                rest(until.since(clock.now()));
+            }
             Step::EndOfPass => {
                 taken.store(sender.half.taken(), Ordering::Relaxed);
                 break;
             }
         }
+    }
+    while !sender.tx.flush()? && !cancel.is_cancelled() {
+        sender.tx.wait_writable(NAP_MAX)?;
     }
     Ok(())
 }

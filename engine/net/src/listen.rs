@@ -14,6 +14,9 @@ use crate::trace::LinkTrace;
 
 /// The longest wait for a frame before the board is looked at again.
 const TICK: Duration = Duration::from_millis(20);
+/// Answers that have waited longer in the kernel's buffer make the senders wait: it holds a hundred
+/// thousand, and what finds it full is lost.
+const LAG_MAX: Duration = Duration::from_millis(30);
 /// How often the kernel is asked for what it dropped.
 const DROPS_EVERY: Duration = Duration::from_millis(100);
 
@@ -47,6 +50,13 @@ impl Listener {
         let mut batch = Batch { events: board.blank(), board, outbox };
         let mut drops = Drops { told: 0, asked: Instant::now() };
         let mut marks = 0;
+        let mut behind = false;
+        let mut keep_up = |lag: Duration| {
+            if (lag > LAG_MAX) != behind {
+                behind = !behind;
+                board.tell_behind(behind);
+            }
+        };
         loop {
             // Both are read before the ring is emptied: what arrived before them is heard.
             let last = board.stop_listening.load(Ordering::Relaxed);
@@ -54,6 +64,7 @@ impl Listener {
             let patience = if last { Duration::ZERO } else { TICK };
             let asked = clock.now();
             let received = self.rx.recv(patience, &mut |arrival| {
+                keep_up(arrival.age);
                 let at = clock.now().before(arrival.age);
                 // Rejections are counted by the receiver.
                 let verdict = half.handle_frame(at, arrival.frame, &mut |event| batch.push(event));
@@ -61,6 +72,9 @@ impl Listener {
                     trace.received(arrival.age, arrival.frame, verdict);
                 }
             });
+            if received.as_ref().is_ok_and(|frames| *frames == 0) {
+                keep_up(Duration::ZERO);
+            }
             // Before the events: whoever is woken by the last answer sees that it was the last.
             board.publish(&before, half.counts());
             before = *half.counts();

@@ -19,7 +19,7 @@ use crate::clock::ScanClock;
 use crate::driver::{Driver, Sender};
 use crate::filter::Filter;
 use crate::link::ladder::Ladder;
-use crate::link::{PacketRx, PacketRxOptions};
+use crate::link::{LinkKind, PacketRx, PacketRxOptions};
 use crate::listen::Listener;
 use crate::options::Cancel;
 use crate::outcome::{self, ScanOutcome, conclude};
@@ -52,8 +52,13 @@ pub(crate) fn run(
     let neighbors = tell_neighbors(&ways, clock, on_event);
     let _quiet = suppression(scan, &ways, ports, on_event);
     let driver = driver(scan, &plan, &ways, ports, clock, &neighbors)?;
-    let counted = Counted::begin(&ways);
+    let null = scan.options().link == LinkKind::Null;
+    let counted = if null { Counted(Vec::new()) } else { Counted::begin(&ways) };
     let mut outcome = driver.run(cancel, on_event)?;
+    if null {
+        let sentence = "the probes were made and thrown away: nothing was sent (link null)";
+        on_event(ScanEvent::Warning(sentence.to_owned()));
+    }
     let unsent = counted.unsent(&outcome.sent_by_link);
     if unsent > 0 {
         outcome.sent = outcome.sent.saturating_sub(unsent);
@@ -211,7 +216,7 @@ fn senders(
             }
             let part = ratio(share, all) / f64::from(threads);
             let half = truth.sender(half, part, link, clock.now());
-            let mut tx = Ladder::frames(spec)?;
+            let mut tx = ladder.frames(spec, thread)?;
             if let Some(trace) = &scan.options().trace {
                 tx = trace.link(&spec.interface.name, listen_as(spec)).tell(tx);
             }

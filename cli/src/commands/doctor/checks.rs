@@ -63,9 +63,10 @@ fn privileges() -> Check {
 fn links() -> impl Iterator<Item = Check> {
     survey().into_iter().map(|report| {
         let name = match report.kind {
-            LinkKind::Auto => "link",
             LinkKind::Mmsg => "link mmsg",
+            LinkKind::Xdp => "link xdp",
             LinkKind::Bpf => "link bpf",
+            LinkKind::Auto | LinkKind::Null => "link",
         };
         match report.obstacle {
             None => Check::ok(name, "can run here"),

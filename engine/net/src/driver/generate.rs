@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use portolan_core::transmit::Positions;
 
-use super::{Sender, rest};
+use super::{CATCH_UP_NAP, Sender, rest};
 use crate::board::Board;
 use crate::clock::ScanClock;
 use crate::link::{Ask, LinkError, PositionLink};
@@ -27,6 +27,10 @@ pub(super) fn send_pass(
 ) -> Result<(), LinkError> {
     let half = &mut sender.half;
     while !cancel.is_cancelled() && !board.failed.load(Ordering::Relaxed) {
+        if board.is_behind() {
+            std::thread::sleep(CATCH_UP_NAP);
+            continue;
+        }
         match half.poll_positions(clock.now(), FRAMES_MAX) {
             Positions::Due { position, frames } => {
                 let emitted = link.emit(Ask {

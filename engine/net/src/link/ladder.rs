@@ -1,70 +1,26 @@
 //! Which link a scan sends by: a ladder from the fastest to the one that always works.
 
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
-use portolan_core::answered::Answered;
+use portolan_core::answered::{ANSWERED_LEN_MAX, Answered};
+use portolan_core::link::Encapsulation;
 use portolan_core::permutation::Shard;
 use portolan_core::plan::ScanPlan;
 
-use super::{LinkError, PacketTx, PacketTxOptions, PositionLink, RawIpTx, TxLink};
+use super::generator::{Generator, SharedBits, try_loading};
+use super::kind::LinkKind;
+use super::{
+    LinkError, NullTx, PacketTx, PacketTxOptions, PositionLink, RawIpTx, TxLink, XdpTx, xdp,
+};
 use crate::options::ScanOptions;
 use crate::prepare::{Exit, LinkSpec};
 
-/// Above this rate the generator is worth its setting up: below, a packet socket keeps up with
-/// ease, and needs less privilege.
-#[cfg(feature = "bpf")]
+/// Above this rate the generator is worth its setting up: below, the others keep up with ease, and
+/// need less privilege.
 const GENERATE_FROM_PPS: u32 = 500_000;
-
-/// A rung of the ladder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LinkKind {
-    /// The fastest that can run here and that the rate asks for.
-    #[default]
-    Auto,
-    /// A packet socket, many frames in one system call. Needs `CAP_NET_RAW`.
-    Mmsg,
-    /// Probes made in the kernel by an XDP program. Needs `CAP_BPF` and `CAP_NET_ADMIN`.
-    Bpf,
-}
-
-impl LinkKind {
-    /// Every value.
-    pub const ALL: [Self; 3] = [Self::Auto, Self::Mmsg, Self::Bpf];
-
-    /// As in `--link`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Mmsg => "mmsg",
-            Self::Bpf => "bpf",
-        }
-    }
-}
-
-impl fmt::Display for LinkKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// A word that names no link.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{word:?} is no link; expected auto, mmsg or bpf")]
-pub struct LinkKindError {
-    /// As given.
-    word: String,
-}
-
-impl FromStr for LinkKind {
-    type Err = LinkKindError;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.into_iter().find(|kind| kind.name() == word);
-        found.ok_or_else(|| LinkKindError { word: word.to_owned() })
-    }
-}
+/// Above this rate the cost of a frame matters more than a fair share of the interface for others:
+/// frames of an `AF_XDP` socket pass the queueing discipline.
+const XDP_FROM_PPS: u32 = 250_000;
 
 /// What can be said of a link on this host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,107 +40,71 @@ pub struct Obstacle {
     pub remedy: &'static str,
 }
 
-/// Tries every link as far as that goes without an interface; sends nothing.
+/// Tries every link of the ladder as far as that goes without an interface; sends nothing.
 pub fn survey() -> Vec<LinkReport> {
-    let report = |kind, obstacle| LinkReport { kind, obstacle };
-    vec![report(LinkKind::Mmsg, mmsg_obstacle()), report(LinkKind::Bpf, bpf_obstacle())]
+    let report = |kind| LinkReport { kind, obstacle: obstacle_of(kind) };
+    LinkKind::LADDER.into_iter().map(report).collect()
 }
 
-fn mmsg_obstacle() -> Option<Obstacle> {
-    let privilege = crate::privilege::Privilege::detect().ok()?;
-    let error = privilege.require_raw().err()?;
-    let remedy = "run as root, or setcap cap_net_raw,cap_net_admin+ep on the program";
-    Some(Obstacle { why: error.to_string(), remedy })
-}
-
-#[cfg(not(feature = "bpf"))]
-#[expect(clippy::unnecessary_wraps, reason = "as with the feature")]
-fn bpf_obstacle() -> Option<Obstacle> {
-    let remedy = "build with --features bpf, for rates beyond half a million packets a second";
-    Some(Obstacle { why: NOT_BUILT_IN.to_owned(), remedy })
-}
-
-#[cfg(feature = "bpf")]
-fn bpf_obstacle() -> Option<Obstacle> {
-    use super::generator::{GeneratorError, try_loading};
-    let error = try_loading().err()?;
-    let remedy = match error {
-        GeneratorError::NotPermitted(_) => {
-            "run as root, or setcap cap_net_raw,cap_net_admin,cap_bpf+ep on the program"
+fn obstacle_of(kind: LinkKind) -> Option<Obstacle> {
+    const RAW: &str = "run as root, or setcap cap_net_raw,cap_net_admin+ep on the program";
+    match kind {
+        LinkKind::Auto | LinkKind::Null => None,
+        LinkKind::Mmsg => {
+            let privilege = crate::privilege::Privilege::detect().ok()?;
+            let error = privilege.require_raw().err()?;
+            Some(Obstacle { why: error.to_string(), remedy: RAW })
         }
-        _ => "Linux 5.18 or later, with CONFIG_BPF_SYSCALL and the BPF compiler",
-    };
-    Some(Obstacle { why: LinkError::from(error).to_string(), remedy })
+        LinkKind::Xdp => {
+            let error = xdp::try_opening().err()?;
+            let permitted = !matches!(error, LinkError::NotPermitted(_));
+            let remedy = if permitted { "a kernel with CONFIG_XDP_SOCKETS" } else { RAW };
+            Some(Obstacle { why: error.to_string(), remedy })
+        }
+        LinkKind::Bpf => {
+            let error = try_loading().err()?;
+            let remedy = error.remedy();
+            Some(Obstacle { why: LinkError::from(error).to_string(), remedy })
+        }
+    }
 }
-
-#[cfg(not(feature = "bpf"))]
-const NOT_BUILT_IN: &str = "this program was built without it (cargo feature `bpf`)";
 
 /// What all links of one scan are opened with.
 pub(crate) struct Ladder {
     kind: LinkKind,
-    #[cfg(feature = "bpf")]
+    rate_pps: u32,
     generator: Option<Bits>,
 }
 
 /// Bits that the generator reads too, where there are any.
-#[cfg(feature = "bpf")]
-struct Bits(Option<super::SharedBits>);
+struct Bits(Option<SharedBits>);
 
 impl Ladder {
-    /// The ladder for `kind` and a rate, and the bits of what has answered, where they fit: those
-    /// that are `known` already are set.
+    /// The ladder for the link and the rate of `options`, and the bits of what has answered, where
+    /// they fit: those that are `known` already are set.
     ///
     /// # Errors
     /// [`LinkError::Unusable`] when a link was asked for that can't run here.
-    #[cfg(not(feature = "bpf"))]
     pub(crate) fn new(
         options: &ScanOptions,
         plan: &ScanPlan,
         known: Option<&Arc<Answered>>,
     ) -> Result<(Self, Option<Arc<Answered>>), LinkError> {
-        let kind = options.link;
-        if kind == LinkKind::Bpf {
-            return Err(LinkError::Unusable { link: "bpf", why: NOT_BUILT_IN.to_owned() });
+        let (kind, rate_pps) = (options.link, options.rate_pps);
+        let without = |ladder| {
+            let own = || Answered::new(plan.len()).map(Arc::new);
+            (ladder, known.cloned().or_else(own))
+        };
+        let fast = kind == LinkKind::Auto && rate_pps > GENERATE_FROM_PPS;
+        if kind != LinkKind::Bpf && !fast {
+            return Ok(without(Self { kind, rate_pps, generator: None }));
         }
-        let fresh = || Answered::new(plan.len()).map(Arc::new);
-        Ok((Self { kind }, known.cloned().or_else(fresh)))
-    }
-
-    /// The ladder for `kind` and a rate, and the bits of what has answered, where they fit: those
-    /// that are `known` already are set.
-    ///
-    /// # Errors
-    /// [`LinkError::Unusable`] when a link was asked for that can't run here.
-    #[cfg(feature = "bpf")]
-    pub(crate) fn new(
-        options: &ScanOptions,
-        plan: &ScanPlan,
-        known: Option<&Arc<Answered>>,
-    ) -> Result<(Self, Option<Arc<Answered>>), LinkError> {
-        use portolan_core::answered::ANSWERED_LEN_MAX;
-        let kind = options.link;
-        let obstacle = obstacle_of(options, known.is_some());
-        if let Some(why) = obstacle.filter(|_| kind == LinkKind::Bpf) {
-            return Err(LinkError::Unusable { link: "bpf", why: why.to_owned() });
-        }
-        let fast = kind == LinkKind::Auto && options.rate_pps > GENERATE_FROM_PPS;
-        let own = || known.cloned().or_else(|| Answered::new(plan.len()).map(Arc::new));
-        if kind != LinkKind::Bpf && !fast || obstacle.is_some() {
-            return Ok((Self { kind, generator: None }, own()));
-        }
-        if plan.len() > ANSWERED_LEN_MAX {
-            return Ok((Self { kind, generator: Some(Bits(None)) }, None));
-        }
-        match super::SharedBits::new(plan.len()) {
-            Ok(bits) => {
-                let answered = Answered::over(Box::new(bits.clone()), plan.len()).map(Arc::new);
-                Ok((Self { kind, generator: Some(Bits(Some(bits))) }, answered))
-            }
-            Err(error) if kind == LinkKind::Bpf => Err(error.into()),
+        match bits(options, plan, known.is_some()) {
+            Ok((bits, answered)) => Ok((Self { kind, rate_pps, generator: Some(bits) }, answered)),
+            Err(error) if kind == LinkKind::Bpf => Err(error),
             Err(error) => {
                 tracing::debug!(%error, "no generator");
-                Ok((Self { kind, generator: None }, own()))
+                Ok(without(Self { kind, rate_pps, generator: None }))
             }
         }
     }
@@ -194,7 +114,6 @@ impl Ladder {
     ///
     /// # Errors
     /// As [`Ladder::new`].
-    #[cfg(feature = "bpf")]
     pub(crate) fn positions(
         &self,
         plan: &ScanPlan,
@@ -203,7 +122,7 @@ impl Ladder {
         shard: Shard,
     ) -> Result<Option<Box<dyn PositionLink>>, LinkError> {
         let Some(Bits(bits)) = &self.generator else { return Ok(None) };
-        match super::Generator::open(plan, link, &spec.interface, shard, bits.as_ref()) {
+        match Generator::open(plan, link, &spec.interface, shard, bits.as_ref()) {
             Ok(generator) => Ok(Some(Box::new(generator))),
             Err(error) if self.kind == LinkKind::Bpf => Err(error.into()),
             Err(error) => {
@@ -213,30 +132,9 @@ impl Ladder {
         }
     }
 
-    /// A link that makes the probes itself: none is built in.
-    #[cfg(not(feature = "bpf"))]
-    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "as with the feature")]
-    pub(crate) fn positions(
-        &self,
-        _plan: &ScanPlan,
-        _link: usize,
-        _spec: &LinkSpec,
-        _shard: Shard,
-    ) -> Result<Option<Box<dyn PositionLink>>, LinkError> {
-        Ok(None)
-    }
-
     /// Whether probes may be made where the engine does not see each of them.
-    #[cfg(feature = "bpf")]
     pub(crate) const fn generates(&self) -> bool {
         self.generator.is_some()
-    }
-
-    /// Whether probes may be made where the engine does not see each of them.
-    #[cfg(not(feature = "bpf"))]
-    #[expect(clippy::unused_self, reason = "as with the feature")]
-    pub(crate) const fn generates(&self) -> bool {
-        false
     }
 
     /// Whether another link may take over from one that turns out not to work.
@@ -244,25 +142,60 @@ impl Ladder {
         self.kind == LinkKind::Auto
     }
 
-    /// The link that takes frames.
+    /// The link that takes the frames of sending thread number `thread`.
     ///
     /// # Errors
-    /// [`LinkError`] when the kernel gives no socket.
-    pub(crate) fn frames(spec: &LinkSpec) -> Result<Box<dyn TxLink>, LinkError> {
-        let interface = spec.interface.index;
-        Ok(match spec.exit {
-            Exit::RawIp(family) => Box::new(RawIpTx::open(family, interface)?),
-            Exit::Packet => {
-                let options = PacketTxOptions::default();
-                Box::new(PacketTx::open(interface, spec.interface.encapsulation, options)?)
+    /// [`LinkError`] when the kernel gives no socket, or not the one that was asked for.
+    pub(crate) fn frames(
+        &self,
+        spec: &LinkSpec,
+        thread: u32,
+    ) -> Result<Box<dyn TxLink>, LinkError> {
+        let (interface, encapsulation) = (spec.interface.index, spec.interface.encapsulation);
+        let family = match spec.exit {
+            Exit::RawIp(family) => Some(family),
+            Exit::Packet => None,
+        };
+        if self.kind == LinkKind::Null {
+            let bare = family.map_or(encapsulation, |_| Encapsulation::Ip);
+            return Ok(Box::new(NullTx::new(bare)));
+        }
+        if self.kind == LinkKind::Xdp
+            || self.kind == LinkKind::Auto && self.rate_pps > XDP_FROM_PPS && family.is_none()
+        {
+            match XdpTx::open(spec, thread) {
+                Ok(tx) => return Ok(Box::new(tx)),
+                Err(error) if self.kind == LinkKind::Xdp => return Err(error),
+                Err(error) => tracing::debug!(%error, "no AF_XDP socket"),
             }
+        }
+        Ok(match family {
+            Some(family) => Box::new(RawIpTx::open(family, interface)?),
+            None => Box::new(PacketTx::open(interface, encapsulation, PacketTxOptions::default())?),
         })
     }
 }
 
+/// The bits of what has answered, as the generator reads them and as the engine does.
+fn bits(
+    options: &ScanOptions,
+    plan: &ScanPlan,
+    resumed: bool,
+) -> Result<(Bits, Option<Arc<Answered>>), LinkError> {
+    if let Some(why) = needs_the_engine(options, resumed) {
+        return Err(LinkError::Unusable { link: "bpf", why: why.to_owned() });
+    }
+    try_loading()?;
+    if plan.len() > ANSWERED_LEN_MAX {
+        return Ok((Bits(None), None));
+    }
+    let bits = SharedBits::new(plan.len())?;
+    let answered = Answered::over(Box::new(bits.clone()), plan.len()).map(Arc::new);
+    Ok((Bits(Some(bits)), answered))
+}
+
 /// What was asked for that needs the engine to see every probe.
-#[cfg(feature = "bpf")]
-const fn obstacle_of(options: &ScanOptions, resumed: bool) -> Option<&'static str> {
+const fn needs_the_engine(options: &ScanOptions, resumed: bool) -> Option<&'static str> {
     if resumed {
         Some("the scan goes on where another was broken off")
     } else if options.auto_rate {
@@ -281,17 +214,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_back() {
-        for kind in LinkKind::ALL {
-            assert_eq!(kind.to_string().parse(), Ok(kind));
-        }
-        let error = "fast".parse::<LinkKind>().unwrap_err();
-        assert_eq!(error.to_string(), "\"fast\" is no link; expected auto, mmsg or bpf");
-    }
-
-    #[test]
-    fn every_link_that_can_be_asked_for_is_surveyed() {
+    fn every_link_that_sends_is_surveyed() {
         let surveyed: Vec<_> = survey().into_iter().map(|r| r.kind).collect();
-        assert_eq!(surveyed, LinkKind::ALL.get(1..).unwrap());
+        assert_eq!(surveyed, LinkKind::LADDER);
     }
 }

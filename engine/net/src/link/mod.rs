@@ -9,18 +9,31 @@ use crate::sys::SyscallError;
 /// Probes made inside the kernel.
 #[cfg(feature = "bpf")]
 pub mod generator;
+/// In its place where it is not built in.
+#[cfg(not(feature = "bpf"))]
+#[path = "no_generator.rs"]
+mod generator;
+/// The links by name.
+pub mod kind;
 /// Which link a scan sends by.
 pub mod ladder;
+/// The link that leads nowhere.
+pub mod null;
 /// Packet sockets: one interface, whole frames.
 pub mod packet;
 /// Raw IP sockets: loopback and this host's own addresses.
 pub mod raw_ip;
+/// `AF_XDP` sockets: one queue of one interface, past the queueing discipline.
+pub mod xdp;
 
 #[cfg(feature = "bpf")]
 pub use generator::{Generator, GeneratorError, SharedBits};
-pub use ladder::{LinkKind, LinkReport, survey};
+pub use kind::LinkKind;
+pub use ladder::{LinkReport, survey};
+pub use null::NullTx;
 pub use packet::{PacketRx, PacketRxOptions, PacketTx, PacketTxOptions};
 pub use raw_ip::RawIpTx;
+pub use xdp::XdpTx;
 
 /// A link could not be opened or used.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +82,15 @@ pub trait TxLink: Send {
     /// # Errors
     /// [`LinkError`] when waiting itself fails.
     fn wait_writable(&mut self, timeout: Duration) -> Result<(), LinkError>;
+
+    /// Whether every frame that was taken has been handed to the driver; goes on with those that
+    /// have not.
+    ///
+    /// # Errors
+    /// As [`TxLink::send`].
+    fn flush(&mut self) -> Result<bool, LinkError> {
+        Ok(true)
+    }
 
     /// Frames counted by [`TxLink::send`] as taken that the kernel refused for their destination
     /// alone (no route to it, or a local firewall), since the link was opened.

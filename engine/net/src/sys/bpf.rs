@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::ptr::{self, NonNull};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::ptr;
 use std::sync::atomic::AtomicU64;
 
 use super::SyscallError;
+use super::map::Map;
 
 const MAP_CREATE: libc::c_long = 0;
 const PROG_LOAD: libc::c_long = 5;
@@ -76,15 +77,9 @@ const NAME: [u8; 16] = *b"portolan\0\0\0\0\0\0\0\0";
 #[derive(Debug)]
 pub(crate) struct Array {
     descriptor: OwnedFd,
-    base: NonNull<AtomicU64>,
+    map: Map,
     words: usize,
-    octets: usize,
 }
-
-// SAFETY: the mapping lasts as long as the value, and all access to it is through atomics.
-unsafe impl Send for Array {}
-// SAFETY: as above.
-unsafe impl Sync for Array {}
 
 impl Array {
     /// `len` values of `value_words` words each, all zero.
@@ -104,35 +99,21 @@ impl Array {
         let words = u64::from(value_words).saturating_mul(u64::from(len));
         let words = usize::try_from(words).unwrap_or(0);
         let octets = words.saturating_mul(8).next_multiple_of(page_len());
-        let protection = libc::PROT_READ | libc::PROT_WRITE;
-        let fd = descriptor.as_raw_fd();
-        // SAFETY: a fresh mapping at an address of the kernel's choice, as long as the array.
-        let base =
-            unsafe { libc::mmap(ptr::null_mut(), octets, protection, libc::MAP_SHARED, fd, 0) };
-        let base = NonNull::new(base.cast::<AtomicU64>())
-            .filter(|base| base.as_ptr().cast() != libc::MAP_FAILED)
-            .ok_or_else(|| SyscallError::last("mmap of a BPF array"))?;
-        Ok(Self { descriptor, base, words, octets })
+        let map = Map::shared("mmap of a BPF array", descriptor.as_fd(), 0, octets)?;
+        Ok(Self { descriptor, map, words })
     }
 
     /// Its words.
     pub(crate) const fn words(&self) -> &[AtomicU64] {
         // SAFETY: the mapping is page-aligned, zero or valid words, at least this long, and lasts
         // as long as `self`.
-        unsafe { std::slice::from_raw_parts(self.base.as_ptr(), self.words) }
+        unsafe { std::slice::from_raw_parts(self.map.base().as_ptr().cast(), self.words) }
     }
 }
 
 impl AsRef<[AtomicU64]> for Array {
     fn as_ref(&self) -> &[AtomicU64] {
         self.words()
-    }
-}
-
-impl Drop for Array {
-    fn drop(&mut self) {
-        // SAFETY: the mapping was made with this base and length, and nothing borrows from it.
-        unsafe { libc::munmap(self.base.as_ptr().cast(), self.octets) };
     }
 }
 

@@ -9,6 +9,8 @@ use std::io;
 pub(crate) mod bpf;
 /// Capability sets.
 pub(crate) mod caps;
+/// Memory shared with the kernel.
+pub(crate) mod map;
 /// Socket options and addresses of packet sockets.
 pub(crate) mod packet;
 /// Waiting on a descriptor.
@@ -17,6 +19,8 @@ pub(crate) mod poll;
 pub(crate) mod ring;
 /// Many messages in one system call.
 pub(crate) mod sendmmsg;
+/// Rings of `AF_XDP` sockets.
+pub(crate) mod xsk;
 
 /// A system call that failed.
 #[derive(Debug, thiserror::Error)]

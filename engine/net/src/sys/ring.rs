@@ -8,6 +8,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::map::Map;
 use super::packet::{length_of, ring_version_3};
 use super::{SyscallError, check};
 use crate::link::Arrival;
@@ -27,13 +28,10 @@ const STATUS_USER: u32 = 1;
 
 /// A mapped receive ring. Unmapped on drop; the socket must outlive it.
 pub(crate) struct RxRing {
-    base: NonNull<u8>,
+    map: Map,
     block_count: u32,
     next: u32,
 }
-
-// SAFETY: the mapping belongs to this value alone, and is used through `&mut self` only.
-unsafe impl Send for RxRing {}
 
 impl RxRing {
     /// Gives `socket` a ring of about `octets`; blocks that hold frames are handed over after
@@ -60,18 +58,8 @@ impl RxRing {
         let returned =
             unsafe { libc::setsockopt(fd, level, name, (&raw const request).cast(), len) };
         check("PACKET_RX_RING", returned)?;
-        let len = map_len(block_count);
-        let protection = libc::PROT_READ | libc::PROT_WRITE;
-        // SAFETY: a fresh mapping at an address of the kernel's choice; the length is that of the
-        // ring just made.
-        let base =
-            unsafe { libc::mmap(std::ptr::null_mut(), len, protection, libc::MAP_SHARED, fd, 0) };
-        if base == libc::MAP_FAILED {
-            return Err(SyscallError::last("mmap of the receive ring"));
-        }
-        let base = NonNull::new(base.cast::<u8>())
-            .ok_or_else(|| SyscallError::last("mmap of the receive ring"))?;
-        Ok(Self { base, block_count, next: 0 })
+        let map = Map::shared("mmap of the receive ring", socket, 0, map_len(block_count))?;
+        Ok(Self { map, block_count, next: 0 })
     }
 
     /// Blocks in the ring.
@@ -97,7 +85,7 @@ impl RxRing {
     fn block_base(&self) -> NonNull<u8> {
         let offset = usize::try_from(self.next).unwrap_or(0) * block_len();
         // SAFETY: `next` is below `block_count`, so the offset is inside the mapping.
-        unsafe { self.base.add(offset) }
+        unsafe { self.map.base().add(offset) }
     }
 
     fn status(&self) -> &AtomicU32 {
@@ -114,14 +102,6 @@ impl RxRing {
         // SAFETY: the block lies in the mapping, and its status says that the kernel does not
         // write to it until `take_block` hands it back, after this borrow has ended.
         unsafe { std::slice::from_raw_parts(self.block_base().as_ptr(), block_len()) }
-    }
-}
-
-impl Drop for RxRing {
-    fn drop(&mut self) {
-        let len = map_len(self.block_count);
-        // SAFETY: the mapping was made with this base and length, and nothing borrows from it.
-        unsafe { libc::munmap(self.base.as_ptr().cast(), len) };
     }
 }
 

@@ -213,6 +213,10 @@ impl TxLink for TracedTx {
         self.tx.wait_writable(timeout)
     }
 
+    fn flush(&mut self) -> Result<bool, LinkError> {
+        self.tx.flush()
+    }
+
     fn refused(&self) -> u64 {
         self.tx.refused()
     }

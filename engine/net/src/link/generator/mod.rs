@@ -52,6 +52,18 @@ pub enum GeneratorError {
     Kernel(#[from] SyscallError),
 }
 
+impl GeneratorError {
+    /// What would help.
+    pub(super) const fn remedy(&self) -> &'static str {
+        match self {
+            Self::NotPermitted(_) => {
+                "run as root, or setcap cap_net_raw,cap_net_admin,cap_bpf+ep on the program"
+            }
+            _ => "Linux 5.18 or later, with CONFIG_BPF_SYSCALL and the BPF compiler",
+        }
+    }
+}
+
 /// Has the kernel verify the program, with arrays of nothing.
 ///
 /// # Errors
