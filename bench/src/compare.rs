@@ -151,7 +151,9 @@ fn measure(work: Work, stage: &Stage, setting: &Setting) -> Run {
         let folder = tempfile::tempdir()?;
         let meter = Meter::start(&stage.lab)?;
         let overrun = stage.lab.relay_overrun();
-        let used = child::measure(&setting.command, folder.path(), timeout(work));
+        let used = stage.run(setting.brings_program, || {
+            child::measure(&setting.command, folder.path(), timeout(work))
+        });
         let wire = meter.stop()?;
         let found = tool::read(setting.tool, folder.path())?;
         let lost = stage.lab.relay_overrun() - overrun;

@@ -2,6 +2,7 @@
 //! what counts is what the far end's interface received.
 
 use std::io::Write as _;
+use std::num::NonZeroU32;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
@@ -60,7 +61,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 fn measure(options: &Options) -> anyhow::Result<()> {
-    let lab = Lab::builder().build().context("laying the cable")?;
+    // As many as a card would have.
+    let queues = NonZeroU32::new(options.threads).unwrap_or(NonZeroU32::MIN);
+    let lab = Lab::builder().queues(queues).build().context("laying the cable")?;
     // Senders are measured, not the far end's stack; and XDP frames go to nobody without this.
     let xdp = lab.far_verdict(Verdict::Drop).is_ok();
     let senders: Vec<Sender> = Sender::all().into_iter().filter(|s| s.is_installed()).collect();

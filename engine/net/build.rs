@@ -1,6 +1,6 @@
-//! Compiles the generator for the kernel, where the feature `bpf` asks for it.
+//! Compiles the programs for the kernel, where the feature `bpf` asks for it.
 //!
-//! Out of clang's object file come the instructions and the places that name an array, so that
+//! Out of clang's object files come the instructions and the places that name a map, so that
 //! nothing has to read ELF when a scan begins.
 
 use std::error::Error;
@@ -8,36 +8,41 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-const SOURCE: &str = "bpf/generator.bpf.c";
-/// The arrays by their names in the source; their order is that of `Slot` in `link/generator/`.
-const SLOTS: [&str; 5] = ["task", "ranges", "ports", "answered", "neighbors"];
+/// The programs, and their maps by their names in the source, in the order in which `link/` hands
+/// them over.
+const PROGRAMS: [(&str, &[&str]); 2] = [
+    ("generator", &["task", "ranges", "ports", "answered", "neighbors"]),
+    ("answers", &["scan", "heard"]),
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo::rerun-if-changed={SOURCE}");
+    println!("cargo::rerun-if-changed=bpf");
     println!("cargo::rerun-if-env-changed=CLANG");
     if env::var_os("CARGO_FEATURE_BPF").is_none() {
         return Ok(());
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("no OUT_DIR")?);
-    let object = out.join("generator.o");
-    compile(&object)?;
-    let elf = Elf(fs::read(object)?);
-    let (instructions, names) =
-        elf.program("xdp").ok_or("clang's object file is not understood")?;
-    let mut places = Vec::new();
-    for (at, name) in names {
-        let slot = SLOTS.iter().position(|s| *s == name).ok_or("an array without a slot")?;
-        places.push(format!("({}, {slot})", at / 8));
+    for (program, maps) in PROGRAMS {
+        let object = out.join(program).with_extension("o");
+        compile(&format!("bpf/{program}.bpf.c"), &object)?;
+        let elf = Elf(fs::read(object)?);
+        let (instructions, names) =
+            elf.program("xdp").ok_or("clang's object file is not understood")?;
+        let mut places = Vec::new();
+        for (at, name) in names {
+            let slot = maps.iter().position(|m| *m == name).ok_or("a map without a slot")?;
+            places.push(format!("({}, {slot})", at / 8));
+        }
+        fs::write(out.join(format!("{program}.bin")), instructions)?;
+        fs::write(out.join(format!("{program}_places.rs")), format!("&[{}]", places.join(", ")))?;
     }
-    fs::write(out.join("generator.bin"), instructions)?;
-    fs::write(out.join("generator_places.rs"), format!("&[{}]", places.join(", ")))?;
     Ok(())
 }
 
-fn compile(object: &Path) -> Result<(), Box<dyn Error>> {
+fn compile(source: &str, object: &Path) -> Result<(), Box<dyn Error>> {
     let clang = env::var("CLANG").unwrap_or_else(|_| "clang".to_owned());
     let mut command = Command::new(&clang);
-    command.args(["-O2", "-target", "bpf", "-Wall", "-Wextra", "-Werror", "-c", SOURCE, "-o"]);
+    command.args(["-O2", "-target", "bpf", "-Wall", "-Wextra", "-Werror", "-c", source, "-o"]);
     let status = command.arg(object).status().map_err(|error| {
         format!("the feature `bpf` needs clang; {clang} could not be run: {error}")
     })?;

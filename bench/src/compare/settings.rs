@@ -19,6 +19,8 @@ pub(crate) struct Setting {
     /// Packets a second asked for.
     pub(crate) rate_pps: Option<u32>,
     pub(crate) command: Vec<String>,
+    /// Whether it takes answers in by an XDP program of its own.
+    pub(crate) brings_program: bool,
 }
 
 /// All settings of `installed` for `work`; none where it can't do such a work in one go.
@@ -64,15 +66,18 @@ impl Maker<'_> {
             Some(link) => format!("{} {version} {link}", tool.name()),
             None => format!("{} {version}", tool.name()),
         };
-        Setting { tool: *tool, name, flags: flags.to_owned(), rate_pps, command }
+        let able = self.installed.links.iter().any(|link| link == "bpf");
+        let brings_program = able && link.is_some_and(|link| link != "mmsg");
+        let flags = flags.to_owned();
+        Setting { tool: *tool, name, flags, rate_pps, command, brings_program }
     }
 
     fn portolan(&self) -> Vec<Setting> {
         let (targets, last) = (self.work.targets(), self.work.last_port());
         let common = format!("scan {targets} -p 1-{last} --open -f list -o out");
         let (rates, retries, rest): (&[u32], &[u8], &str) = match self.work {
-            Work::Wide => (&[300_000, 600_000, 2_000_000], &[0], ""),
-            Work::WideLossy => (&[300_000, 600_000, 2_000_000], &[2, 3], ""),
+            Work::Wide => (&[300_000, 600_000, 2_000_000], &[0, 1], ""),
+            Work::WideLossy => (&[300_000, 600_000, 2_000_000], &[3], ""),
             Work::Host => (&[100_000, 300_000, 1_000_000], &[1], ""),
             Work::HostFar => (&[50_000, 100_000, 200_000], &[3], ""),
             Work::Odd => (&[20_000, 100_000], &[2], "--cooldown 8.5"),

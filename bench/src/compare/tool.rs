@@ -47,7 +47,7 @@ pub(crate) struct Installed {
     pub(crate) program: PathBuf,
     /// Digits and dots.
     pub(crate) version: String,
-    /// Ours: its links, by name. None where it has no choice.
+    /// Ours: the links that can run here, by name.
     pub(crate) links: Vec<String>,
 }
 
@@ -83,24 +83,26 @@ fn version(program: &Path, tool: Tool) -> Option<String> {
     let output = Command::new(program).arg("--version").output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).to_lowercase();
     let line = text.lines().find(|line| line.contains(tool.name()))?;
-    let number = |word: &&str| word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.');
-    Some(line.split_whitespace().find(number)?.to_owned())
+    let bare = |word: &'_ str| word.trim_start_matches('v').to_owned();
+    let number =
+        |word: &String| word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.');
+    line.split_whitespace().map(bare).find(number)
 }
 
-/// The values of `--link`, as its help tells them.
+/// The links that can run here, as its doctor tells them: "ok    link mmsg    can run here".
 fn links(program: &Path) -> Vec<String> {
-    let Ok(output) = Command::new(program).args(["scan", "--help"]).output() else {
+    let Ok(output) = Command::new(program).arg("doctor").output() else {
         return Vec::new();
     };
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let Some((_, rest)) = text.split_once("--link <") else { return Vec::new() };
-    // As far as the next flag.
-    let words = rest.split("\n      --").next().unwrap_or_default();
-    ["mmsg", "ring", "xdp", "bpf"]
-        .into_iter()
-        .filter(|link| words.split(|c: char| !c.is_alphanumeric()).any(|word| word == *link))
-        .map(ToOwned::to_owned)
-        .collect()
+    let link = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["ok", "link", link, ..] => Some((*link).to_owned()),
+            _ => None,
+        }
+    };
+    text.lines().filter_map(link).collect()
 }
 
 /// What a scanner reported.

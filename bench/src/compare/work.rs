@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, TcpListener};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -124,7 +125,7 @@ impl Work {
 pub(crate) struct Stage {
     // In the order in which they end.
     _responder: Option<Responder>,
-    _xdp: Option<Xdp>,
+    xdp: Option<Xdp>,
     _listeners: Vec<TcpListener>,
     pub(crate) lab: Lab,
     pub(crate) truth: OpenSet,
@@ -142,7 +143,10 @@ impl Stage {
     }
 
     fn with_world(work: Work, world: World) -> anyhow::Result<Self> {
-        let lab = Lab::builder().bare().polled().build().context("laying the cable")?;
+        let queues = std::thread::available_parallelism().ok();
+        let queues = queues.and_then(|n| u32::try_from(n.get()).ok()).and_then(NonZeroU32::new);
+        let lab = Lab::builder().bare().polled().queues(queues.unwrap_or(NonZeroU32::MIN));
+        let lab = lab.build().context("laying the cable")?;
         let open = |addr: Ipv4Addr, port| world.answer(addr, port).0 == Answer::Open;
         let ports = 1..=work.last_port();
         let truth = world
@@ -159,24 +163,13 @@ impl Stage {
             }
             Ok(())
         })?;
-        if xdp.is_some() {
-            // A veth wakes for what an XDP program sends it only if it has a program itself.
-            lab.near_verdict(Verdict::Pass)?;
-        }
         let plain = if xdp.is_some() { Plain::Passed } else { Plain::Answered };
         let responder = lab.far(|| Responder::start(FAR_INTERFACE, world, plain))?;
         let answers = match &xdp {
             Some(_) => "an XDP responder".to_owned(),
             None => format!("a responder in user space, a bottleneck itself ({why_not})"),
         };
-        Ok(Self {
-            lab,
-            _xdp: xdp,
-            _responder: Some(responder),
-            _listeners: Vec::new(),
-            truth,
-            answers,
-        })
+        Ok(Self { lab, xdp, _responder: Some(responder), _listeners: Vec::new(), truth, answers })
     }
 
     fn with_kernel(work: Work, seed: u64) -> anyhow::Result<Self> {
@@ -192,7 +185,25 @@ impl Stage {
         let truth = ports.iter().map(|port| (HOST, *port)).collect();
         let listeners = lab.far(|| listen_tcp(ports)).context("listening on the far side")?;
         let answers = "a kernel's TCP stack".to_owned();
-        Ok(Self { lab, _xdp: None, _responder: None, _listeners: listeners, truth, answers })
+        Ok(Self { lab, xdp: None, _responder: None, _listeners: listeners, truth, answers })
+    }
+}
+
+impl Stage {
+    /// Runs `work` while what arrives on the near side may come from an XDP program: a veth wakes
+    /// for that only if it has a program itself. A scanner that `brings_one` is left to it.
+    pub(crate) fn run<T>(
+        &self,
+        brings_one: bool,
+        work: impl FnOnce() -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        if self.xdp.is_none() || brings_one {
+            return work();
+        }
+        self.lab.near_verdict(Verdict::Pass)?;
+        let done = work();
+        self.lab.near_unjudged()?;
+        done
     }
 }
 

@@ -8,29 +8,13 @@
 //
 //   position → permutation.rs → index → plan.rs (aim) → cookie.rs → wire/template.rs → the wire
 //
-// `engine/net/tests/generator.rs` holds both to the same octets. Everything that it needs to know
-// is in arrays that `link/generator/` fills; every array holds 64-bit words alone. Only clang is
-// needed to compile it: what the kernel promises is declared here.
+// `engine/net/tests/programs.rs` holds both to the same octets. Everything that it needs to know
+// is in arrays that `link/generator/` fills; every array holds 64-bit words alone.
 
-typedef unsigned char u8;
-typedef unsigned short u16;
-typedef unsigned int u32;
-typedef unsigned long long u64;
+#include "common.bpf.h"
 
-// linux/bpf.h
-struct xdp_md {
-	u32 data;
-	u32 data_end;
-	u32 data_meta;
-	u32 ingress_ifindex;
-	u32 rx_queue_index;
-	u32 egress_ifindex;
-};
-#define XDP_DROP 1
-static void *(*const map_lookup)(const void *map, const void *key) = (void *)1;
 static long (*const redirect)(u32 interface, u64 flags) = (void *)23;
 
-#define ALWAYS static inline __attribute__((always_inline))
 #define NONE (~0ULL)
 
 // As in link/generator/layout.rs, where the first three are checked before anything is loaded.
@@ -41,10 +25,6 @@ static long (*const redirect)(u32 interface, u64 flags) = (void *)23;
 // A walk leaves the domain with less than 3/4 chance a step: one in 10^31 is longer than this.
 #define WALK_MAX 256
 #define RANGE_BITS_MAX 20
-
-#define ETHERNET_LEN 14
-#define IPV4_LEN 20
-#define IPV6_LEN 40
 
 struct block {
 	u64 endpoints_before;
@@ -118,40 +98,6 @@ ALWAYS u64 element(const struct task *t, u64 x)
 			return x;
 	}
 	return NONE;
-}
-
-// cookie.rs: SipHash-2-4 of 20 octets
-#define ROTATE(x, bits) ((x) << (bits) | (x) >> (64 - (bits)))
-#define SIP_ROUND                                                       \
-	do {                                                            \
-		a += b, b = ROTATE(b, 13) ^ a, a = ROTATE(a, 32);       \
-		c += d, d = ROTATE(d, 16) ^ c;                          \
-		a += d, d = ROTATE(d, 21) ^ a;                          \
-		c += b, b = ROTATE(b, 17) ^ c, c = ROTATE(c, 32);       \
-	} while (0)
-#define SIP_WORD(word)            \
-	do {                      \
-		u64 m = (word);   \
-		d ^= m;           \
-		SIP_ROUND;        \
-		SIP_ROUND;        \
-		a ^= m;           \
-	} while (0)
-
-ALWAYS u64 cookie_of(const struct task *t, u64 high, u64 low, u64 port)
-{
-	u64 a = t->sip[0], b = t->sip[1], c = t->sip[2], d = t->sip[3];
-
-	SIP_WORD(__builtin_bswap64(high));
-	SIP_WORD(__builtin_bswap64(low));
-	// port, protocol 6, pass; the length on top
-	SIP_WORD(port >> 8 | (port & 0xff) << 8 | 6 << 16 | t->pass << 24 | 20ULL << 56);
-	c ^= 0xff;
-	SIP_ROUND;
-	SIP_ROUND;
-	SIP_ROUND;
-	SIP_ROUND;
-	return a ^ b ^ c ^ d;
 }
 
 ALWAYS u64 words_of(u64 x)
@@ -271,7 +217,7 @@ __attribute__((section("xdp"), used)) int generate(struct xdp_md *ctx)
 	}
 
 	u64 to = *port & 0xffff;
-	u64 cookie = cookie_of(t, high, low, to);
+	u64 cookie = cookie_of(t->sip, high, low, to, t->pass);
 	u64 from = t->port_first + (cookie >> 32 & 0xffff) % t->port_count;
 	u32 sequence = cookie;
 

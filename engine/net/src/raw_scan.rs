@@ -19,7 +19,7 @@ use crate::clock::ScanClock;
 use crate::driver::{Driver, Sender};
 use crate::filter::Filter;
 use crate::link::ladder::Ladder;
-use crate::link::{LinkKind, PacketRx, PacketRxOptions};
+use crate::link::{LinkKind, PacketRx, PacketRxOptions, RxLink};
 use crate::listen::Listener;
 use crate::options::Cancel;
 use crate::outcome::{self, ScanOutcome, conclude};
@@ -148,21 +148,25 @@ fn driver(
         let encapsulation = listen_as(spec);
         let filter = Filter::new(encapsulation).ports(ports.first()..=ports.last());
         let rx = PacketRx::open(spec.interface.index, &filter, PacketRxOptions::default())?;
-        let half = Receiver::new(
-            Arc::clone(plan),
-            encapsulation,
-            answered.clone(),
-            timelines.clone(),
-            strides,
-            clock.epoch(),
-        );
-        let half = truth.listener(half);
-        for addr in neighbors {
-            half.know_host(*addr);
+        let mut links: Vec<Box<dyn RxLink>> = vec![Box::new(rx)];
+        links.extend(ladder.answers(plan, spec));
+        for rx in links {
+            let half = Receiver::new(
+                Arc::clone(plan),
+                encapsulation,
+                answered.clone(),
+                timelines.clone(),
+                strides,
+                clock.epoch(),
+            );
+            let half = truth.listener(half);
+            for addr in neighbors {
+                half.know_host(*addr);
+            }
+            let trace = scan.options().trace.as_ref();
+            let trace = trace.map(|trace| trace.link(&spec.interface.name, encapsulation));
+            listeners.push(Listener { half, rx, trace });
         }
-        let trace = scan.options().trace.as_ref();
-        let trace = trace.map(|trace| trace.link(&spec.interface.name, encapsulation));
-        listeners.push(Listener { half, rx: Box::new(rx), trace });
     }
     let senders =
         senders(scan, plan, ways, answered.as_ref(), &timelines, clock, (&ladder, &truth))?;

@@ -13,6 +13,7 @@
 
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU32;
 use std::os::unix::fs::MetadataExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -212,6 +213,7 @@ pub struct LabBuilder {
     rejected: Vec<IpNetwork>,
     bare: bool,
     polled: bool,
+    queues: Option<NonZeroU32>,
 }
 
 impl LabBuilder {
@@ -228,6 +230,14 @@ impl LabBuilder {
     #[must_use]
     pub const fn polled(mut self) -> Self {
         self.polled = true;
+        self
+    }
+
+    /// Both ends have so many queues in each direction, as a network card has one for each
+    /// processor; one, unless said.
+    #[must_use]
+    pub const fn queues(mut self, queues: NonZeroU32) -> Self {
+        self.queues = Some(queues);
         self
     }
 
@@ -264,8 +274,9 @@ impl LabBuilder {
         let far = Namespace::create()?;
         quiet()?;
         far.run(quiet)?;
-        let near_end = VethEnd { name: NEAR_INTERFACE, mac: NEAR_MAC, namespace: &near };
-        let far_end = VethEnd { name: FAR_INTERFACE, mac: FAR_MAC, namespace: &far };
+        let queues = self.queues.map_or(1, NonZeroU32::get);
+        let near_end = VethEnd { name: NEAR_INTERFACE, mac: NEAR_MAC, namespace: &near, queues };
+        let far_end = VethEnd { name: FAR_INTERFACE, mac: FAR_MAC, namespace: &far, queues };
         let relay = match self.relay {
             None => {
                 Rtnl::open()?.add_veth(&near_end, &far_end)?;
@@ -337,6 +348,15 @@ impl Lab {
     /// As [`Lab::far_verdict`].
     pub fn near_verdict(&self, verdict: Verdict) -> io::Result<()> {
         self.near.run(|| verdict.attach(NEAR_INTERFACE))
+    }
+
+    /// Leaves what arrives on the near side to whoever is measured: an interface has room for one
+    /// program.
+    ///
+    /// # Errors
+    /// As [`Lab::far_verdict`].
+    pub fn near_unjudged(&self) -> io::Result<()> {
+        self.near.run(|| Verdict::detach(NEAR_INTERFACE))
     }
 
     /// Answers frames that arrive on the far side with what `answer` makes of them, beside what the

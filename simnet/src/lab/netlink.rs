@@ -32,6 +32,8 @@ pub(super) struct VethEnd<'a> {
     pub(super) name: &'a str,
     pub(super) mac: [u8; 6],
     pub(super) namespace: &'a Namespace,
+    /// In each direction.
+    pub(super) queues: u32,
 }
 
 /// A socket to the routing part of the calling thread's network namespace.
@@ -53,6 +55,8 @@ impl Rtnl {
                 LinkAttribute::IfName(end.name.to_owned()),
                 LinkAttribute::Address(end.mac.to_vec()),
                 LinkAttribute::NetNsFd(end.namespace.as_raw_fd()),
+                LinkAttribute::NumTxQueues(end.queues),
+                LinkAttribute::NumRxQueues(end.queues),
             ];
             link
         };

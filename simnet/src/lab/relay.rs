@@ -64,7 +64,12 @@ impl Relay {
             let _no_ipv6 = sysctl("net/ipv6/conf/default/disable_ipv6", "1");
             Ok(())
         })?;
-        let end = |name, last| VethEnd { name, mac: [2, 0, 0, 0, 0x77, last], namespace: &middle };
+        let end = |name, last| VethEnd {
+            name,
+            mac: [2, 0, 0, 0, 0x77, last],
+            namespace: &middle,
+            queues: 1,
+        };
         let rtnl = Rtnl::open()?;
         rtnl.add_veth(near, &end(TO_NEAR, 3))?;
         rtnl.add_veth(&end(TO_FAR, 4), far)?;

@@ -26,4 +26,10 @@ impl Verdict {
         // The interface holds on to the program; the descriptor may go.
         Rtnl::open()?.attach_xdp(interface, program.as_raw_fd())
     }
+
+    /// Takes the program of `interface` away again.
+    pub(super) fn detach(interface: &str) -> io::Result<()> {
+        const NO_PROGRAM: i32 = -1;
+        Rtnl::open()?.attach_xdp(interface, NO_PROGRAM)
+    }
 }

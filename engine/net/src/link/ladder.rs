@@ -7,10 +7,13 @@ use portolan_core::link::Encapsulation;
 use portolan_core::permutation::Shard;
 use portolan_core::plan::ScanPlan;
 
-use super::generator::{Generator, SharedBits, try_loading};
-use super::kind::LinkKind;
+#[cfg(not(feature = "bpf"))]
+use super::no_bpf::{AnswersRx, Generator, SharedBits, try_loading};
+#[cfg(feature = "bpf")]
+use super::{AnswersRx, Generator, SharedBits, generator::try_loading};
 use super::{
-    LinkError, NullTx, PacketTx, PacketTxOptions, PositionLink, RawIpTx, TxLink, XdpTx, xdp,
+    LinkError, LinkKind, NullTx, PacketTx, PacketTxOptions, PositionLink, RawIpTx, RxLink, TxLink,
+    XdpTx, xdp,
 };
 use crate::options::ScanOptions;
 use crate::prepare::{Exit, LinkSpec};
@@ -142,6 +145,32 @@ impl Ladder {
         self.kind == LinkKind::Auto
     }
 
+    /// Whether it is one of the links, or a rate, for which the driver is spared all that it can be.
+    fn is_fast(&self) -> bool {
+        match self.kind {
+            LinkKind::Xdp | LinkKind::Bpf => true,
+            LinkKind::Auto => self.rate_pps > XDP_FROM_PPS,
+            LinkKind::Mmsg | LinkKind::Null => false,
+        }
+    }
+
+    /// A link that takes answers out of the driver of a fast link; what it leaves, and everything
+    /// where there is none, arrives at a packet socket.
+    pub(crate) fn answers(&self, plan: &ScanPlan, spec: &LinkSpec) -> Option<Box<dyn RxLink>> {
+        let interface = &spec.interface;
+        let bare = spec.exit != Exit::Packet || interface.encapsulation != Encapsulation::Ethernet;
+        if bare || !self.is_fast() {
+            return None;
+        }
+        match AnswersRx::open(plan, interface.index) {
+            Ok(rx) => Some(Box::new(rx)),
+            Err(error) => {
+                tracing::debug!(interface = %interface.name, %error, "answers pass the stack");
+                None
+            }
+        }
+    }
+
     /// The link that takes the frames of sending thread number `thread`.
     ///
     /// # Errors
@@ -160,8 +189,9 @@ impl Ladder {
             let bare = family.map_or(encapsulation, |_| Encapsulation::Ip);
             return Ok(Box::new(NullTx::new(bare)));
         }
-        if self.kind == LinkKind::Xdp
-            || self.kind == LinkKind::Auto && self.rate_pps > XDP_FROM_PPS && family.is_none()
+        if self.is_fast()
+            && self.kind != LinkKind::Bpf
+            && (family.is_none() || self.kind == LinkKind::Xdp)
         {
             match XdpTx::open(spec, thread) {
                 Ok(tx) => return Ok(Box::new(tx)),

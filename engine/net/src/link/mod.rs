@@ -6,17 +6,22 @@ pub use portolan_core::link::{BATCH_LEN_MAX, Encapsulation, FRAME_LEN_MAX, Frame
 
 use crate::sys::SyscallError;
 
+/// TCP answers taken out of the driver.
+#[cfg(feature = "bpf")]
+pub mod answers;
+/// Why a program in the kernel can't be used.
+#[cfg(feature = "bpf")]
+pub mod bpf_error;
 /// Probes made inside the kernel.
 #[cfg(feature = "bpf")]
 pub mod generator;
-/// In its place where it is not built in.
-#[cfg(not(feature = "bpf"))]
-#[path = "no_generator.rs"]
-mod generator;
 /// The links by name.
 pub mod kind;
 /// Which link a scan sends by.
 pub mod ladder;
+/// In their place where they are not built in.
+#[cfg(not(feature = "bpf"))]
+mod no_bpf;
 /// The link that leads nowhere.
 pub mod null;
 /// Packet sockets: one interface, whole frames.
@@ -27,7 +32,11 @@ pub mod raw_ip;
 pub mod xdp;
 
 #[cfg(feature = "bpf")]
-pub use generator::{Generator, GeneratorError, SharedBits};
+pub use answers::AnswersRx;
+#[cfg(feature = "bpf")]
+pub use bpf_error::BpfError;
+#[cfg(feature = "bpf")]
+pub use generator::{Generator, SharedBits};
 pub use kind::LinkKind;
 pub use ladder::{LinkReport, survey};
 pub use null::NullTx;

@@ -1,10 +1,10 @@
-//! Programs and arrays in the kernel, bpf(2).
+//! Programs, arrays and rings in the kernel, bpf(2).
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::SyscallError;
 use super::map::Map;
@@ -13,6 +13,8 @@ const MAP_CREATE: libc::c_long = 0;
 const PROG_LOAD: libc::c_long = 5;
 const PROG_TEST_RUN: libc::c_long = 10;
 const MAP_TYPE_ARRAY: u32 = 2;
+/// Linux 5.8.
+const MAP_TYPE_RINGBUF: u32 = 27;
 /// `BPF_F_MMAPABLE`, Linux 5.5.
 const MAP_MMAPABLE: u32 = 1 << 10;
 const PROG_TYPE_XDP: u32 = 6;
@@ -84,7 +86,7 @@ pub(crate) struct Array {
 impl Array {
     /// `len` values of `value_words` words each, all zero.
     pub(crate) fn new(value_words: u32, len: u32) -> Result<Self, SyscallError> {
-        let attributes = MapCreate {
+        let descriptor = create(&MapCreate {
             map_type: MAP_TYPE_ARRAY,
             key_len: 4,
             value_len: value_words.saturating_mul(8),
@@ -93,14 +95,19 @@ impl Array {
             inner_map: 0,
             numa_node: 0,
             name: NAME,
-        };
-        // SAFETY: `attributes` is a valid beginning of `bpf_attr` for this command.
-        let descriptor = unsafe { bpf("BPF_MAP_CREATE", MAP_CREATE, &attributes) }?;
+        })?;
         let words = u64::from(value_words).saturating_mul(u64::from(len));
         let words = usize::try_from(words).unwrap_or(0);
         let octets = words.saturating_mul(8).next_multiple_of(page_len());
         let map = Map::shared("mmap of a BPF array", descriptor.as_fd(), 0, octets)?;
         Ok(Self { descriptor, map, words })
+    }
+
+    /// Writes `words` into its first words.
+    pub(crate) fn fill(&self, words: &[u64]) {
+        for (to, from) in self.words().iter().zip(words) {
+            to.store(*from, Ordering::Relaxed);
+        }
     }
 
     /// Its words.
@@ -111,9 +118,93 @@ impl Array {
     }
 }
 
-impl AsRef<[AtomicU64]> for Array {
-    fn as_ref(&self) -> &[AtomicU64] {
-        self.words()
+/// A ring of records that programs in the kernel write and this process reads, in order.
+///
+/// Layout as in the kernel's `Documentation/bpf/ringbuf.rst`: a page with how far the reader has
+/// come, a page with how far writers have, and the records, each behind a header of 8 octets.
+#[derive(Debug)]
+pub(crate) struct Ring {
+    descriptor: OwnedFd,
+    consumed: Map,
+    records: Map,
+    octets: usize,
+}
+
+impl Ring {
+    /// A ring of `octets`, a power of two and a multiple of the page.
+    pub(crate) fn new(octets: u32) -> Result<Self, SyscallError> {
+        let descriptor = create(&MapCreate {
+            map_type: MAP_TYPE_RINGBUF,
+            key_len: 0,
+            value_len: 0,
+            len: octets,
+            flags: 0,
+            inner_map: 0,
+            numa_node: 0,
+            name: NAME,
+        })?;
+        let (page, octets) = (page_len(), usize::try_from(octets).unwrap_or(0));
+        let after = libc::off_t::try_from(page).unwrap_or(0);
+        let consumed = Map::shared("mmap of a BPF ring", descriptor.as_fd(), 0, page)?;
+        let readable = page.saturating_add(octets);
+        let records = Map::read_only("mmap of a BPF ring", descriptor.as_fd(), after, readable)?;
+        Ok(Self { descriptor, consumed, records, octets })
+    }
+
+    /// Copies the next record into `record`, as much of it as fits; `false` where there is none.
+    pub(crate) fn pop(&mut self, record: &mut [u64]) -> bool {
+        /// In the header, beside the length: still being written; thrown away.
+        const BUSY: u64 = 1 << 31;
+        const DISCARDED: u64 = 1 << 30;
+        loop {
+            let at = self.consumer().load(Ordering::Relaxed);
+            if self.word(0).is_none_or(|end| end.load(Ordering::Acquire) == at) {
+                return false;
+            }
+            let header = self.record_word(at).map_or(BUSY, |word| word.load(Ordering::Acquire));
+            if header & BUSY != 0 {
+                return false;
+            }
+            let len = header & 0x3fff_ffff;
+            let taken = header & DISCARDED == 0;
+            if taken {
+                for (number, to) in (1..).zip(record.iter_mut()) {
+                    let within = number <= len.div_ceil(8);
+                    let word = self.record_word(at.wrapping_add(number * 8)).filter(|_| within);
+                    *to = word.map_or(0, |word| word.load(Ordering::Relaxed));
+                }
+            }
+            let next = at.wrapping_add(8).wrapping_add(len.next_multiple_of(8));
+            self.consumer().store(next, Ordering::Release);
+            if taken {
+                return true;
+            }
+        }
+    }
+
+    fn consumer(&self) -> &AtomicU64 {
+        // SAFETY: the first word of a page that is mapped as long as `self`, aligned, zero or a
+        // position, and used through atomics alone.
+        unsafe { AtomicU64::from_ptr(self.consumed.base().as_ptr().cast()) }
+    }
+
+    /// The word at position `at` of the endless row of records.
+    fn record_word(&self, at: u64) -> Option<&AtomicU64> {
+        let within = usize::try_from(at).ok()? & self.octets.wrapping_sub(1);
+        self.word(within.checked_add(page_len())?)
+    }
+
+    /// The word `at` octets into what writers write: their position's page, then the records.
+    fn word(&self, at: usize) -> Option<&AtomicU64> {
+        let word = self.records.at(at & !7, 8)?;
+        // SAFETY: inside the mapping, aligned, and only ever read here, through atomics.
+        Some(unsafe { AtomicU64::from_ptr(word.as_ptr().cast()) })
+    }
+}
+
+impl AsFd for Ring {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
     }
 }
 
@@ -124,16 +215,52 @@ pub(crate) enum Reference<'a> {
     Value(&'a Array),
     /// The array, for look-ups.
     Lookups(&'a Array),
+    /// The ring, to write into.
+    Ring(&'a Ring),
 }
 
 impl Reference<'_> {
     /// `src_reg`: `BPF_PSEUDO_MAP_VALUE` or `BPF_PSEUDO_MAP_FD`; and the descriptor.
-    pub(crate) fn encode(self) -> (u8, u32) {
-        let (kind, array) = match self {
-            Self::Value(array) => (2, array),
-            Self::Lookups(array) => (1, array),
+    fn encode(self) -> (u8, u32) {
+        let (kind, descriptor) = match self {
+            Self::Value(array) => (2, &array.descriptor),
+            Self::Lookups(array) => (1, &array.descriptor),
+            Self::Ring(ring) => (1, &ring.descriptor),
         };
-        (kind, u32::try_from(array.descriptor.as_raw_fd()).unwrap_or(u32::MAX))
+        (kind, u32::try_from(descriptor.as_raw_fd()).unwrap_or(u32::MAX))
+    }
+}
+
+/// A program as the build script made it of its source.
+#[derive(Debug)]
+pub(crate) struct Code {
+    /// Eight octets each.
+    pub(crate) instructions: &'static [u8],
+    /// Which instruction names which map.
+    pub(crate) places: &'static [(usize, usize)],
+}
+
+impl Code {
+    /// The instructions with the descriptors of `maps` where they name them.
+    ///
+    /// From the lowest bit: opcode (8), destination (4) and source (4) registers, offset (16),
+    /// immediate (32); an address takes two of these.
+    fn linked(&self, maps: &[Reference<'_>]) -> Vec<u8> {
+        let word = |octets: &[u8]| {
+            octets.iter().rev().fold(0_u64, |sum, octet| sum << 8 | u64::from(*octet))
+        };
+        let mut words: Vec<u64> = self.instructions.chunks_exact(8).map(word).collect();
+        for (at, slot) in self.places {
+            if let (Some(map), Some([first, second])) =
+                (maps.get(*slot), words.get_mut(*at..*at + 2))
+            {
+                let (kind, descriptor) = map.encode();
+                // What clang added to the symbol's address is what is added to the value's.
+                *second = *first >> 32 << 32;
+                *first = *first & 0xffff_0fff | u64::from(kind) << 12 | u64::from(descriptor) << 32;
+            }
+        }
+        words.into_iter().flat_map(u64::to_le_bytes).collect()
     }
 }
 
@@ -142,8 +269,9 @@ impl Reference<'_> {
 pub(crate) struct Program(OwnedFd);
 
 impl Program {
-    /// Has the kernel verify and compile `instructions`, 8 octets each.
-    pub(crate) fn load(instructions: &[u8]) -> Result<Self, SyscallError> {
+    /// Has the kernel verify and compile `code`, which uses `maps` and holds on to them.
+    pub(crate) fn load(code: &Code, maps: &[Reference<'_>]) -> Result<Self, SyscallError> {
+        let instructions = code.linked(maps);
         let license = c"MIT";
         let mut log = vec![0_u8; 0];
         loop {
@@ -196,13 +324,23 @@ impl Program {
     /// is there already. Being attached somewhere is being there: so it is attached to the
     /// loopback interface of an empty network namespace, where no frame ever arrives.
     /// Needs `CAP_SYS_ADMIN`.
-    pub(crate) fn keep_dispatched(&self) -> Result<Kept, SyscallError> {
+    pub(crate) fn keep_dispatched(&self) -> Result<Attached, SyscallError> {
         let program = u32::try_from(self.0.as_raw_fd()).unwrap_or(u32::MAX);
         let worker = std::thread::Builder::new().name("portolan-bpf".to_owned());
         let spawned = worker.spawn(move || attach_nowhere(program));
         let failed = |e| SyscallError::new("starting a thread", e);
         let joined = spawned.map_err(failed)?.join();
         joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
+    /// Has it see every frame that arrives at `interface`, before anybody else does: in the driver
+    /// where that can, else behind it.
+    ///
+    /// # Errors
+    /// `EBUSY` where another program does so already.
+    pub(crate) fn attach(&self, interface: u32) -> Result<Attached, SyscallError> {
+        let program = u32::try_from(self.0.as_raw_fd()).unwrap_or(u32::MAX);
+        Ok(Attached { _link: create_link(program, interface, 0)?, _namespace: None })
     }
 
     /// Runs it once on a copy of `frame`, puts the outcome there, and returns the verdict. Nothing
@@ -228,16 +366,29 @@ impl Program {
     }
 }
 
-/// An attachment in a namespace of its own; both go when this does, or the process.
+/// An attachment; gone when this is, or the process, however it ends.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct Attached {
     // Before the namespace.
     _link: OwnedFd,
-    _namespace: File,
+    /// Where the interface lives, if nobody else keeps that.
+    _namespace: Option<File>,
 }
 
 /// Moves the calling thread into a new network namespace and attaches `program` to its loopback.
-fn attach_nowhere(program: u32) -> Result<Kept, SyscallError> {
+fn attach_nowhere(program: u32) -> Result<Attached, SyscallError> {
+    /// `XDP_FLAGS_SKB_MODE`: loopback has no other.
+    const GENERIC: u32 = 1 << 1;
+    // SAFETY: takes an integer; affects the calling thread alone, which was made for it.
+    super::check("unshare", unsafe { libc::unshare(libc::CLONE_NEWNET) })?;
+    let failed = |e| SyscallError::new("opening a network namespace", e);
+    let namespace = File::open("/proc/thread-self/ns/net").map_err(failed)?;
+    // Loopback is the first interface of every namespace.
+    let link = create_link(program, 1, GENERIC)?;
+    Ok(Attached { _link: link, _namespace: Some(namespace) })
+}
+
+fn create_link(program: u32, interface: u32, flags: u32) -> Result<OwnedFd, SyscallError> {
     /// `union bpf_attr` for `BPF_LINK_CREATE`.
     #[repr(C)]
     struct LinkCreate {
@@ -248,17 +399,14 @@ fn attach_nowhere(program: u32) -> Result<Kept, SyscallError> {
     }
     const LINK_CREATE: libc::c_long = 28;
     const ATTACH_XDP: u32 = 37;
-    /// `XDP_FLAGS_SKB_MODE`: loopback has no other.
-    const GENERIC: u32 = 1 << 1;
-    // SAFETY: takes an integer; affects the calling thread alone, which was made for it.
-    super::check("unshare", unsafe { libc::unshare(libc::CLONE_NEWNET) })?;
-    let failed = |e| SyscallError::new("opening a network namespace", e);
-    let namespace = File::open("/proc/thread-self/ns/net").map_err(failed)?;
-    // Loopback is the first interface of every namespace.
-    let attributes = LinkCreate { program, interface: 1, attach_type: ATTACH_XDP, flags: GENERIC };
+    let attributes = LinkCreate { program, interface, attach_type: ATTACH_XDP, flags };
     // SAFETY: `attributes` is a valid beginning of `bpf_attr` for this command.
-    let link = unsafe { bpf("BPF_LINK_CREATE", LINK_CREATE, &attributes) }?;
-    Ok(Kept { _link: link, _namespace: namespace })
+    unsafe { bpf("BPF_LINK_CREATE", LINK_CREATE, &attributes) }
+}
+
+fn create(attributes: &MapCreate) -> Result<OwnedFd, SyscallError> {
+    // SAFETY: `attributes` is a valid beginning of `bpf_attr` for this command.
+    unsafe { bpf("BPF_MAP_CREATE", MAP_CREATE, attributes) }
 }
 
 /// Adds the verifier's last words.

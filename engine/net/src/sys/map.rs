@@ -5,7 +5,7 @@ use std::ptr::{self, NonNull};
 
 use super::SyscallError;
 
-/// A readable and writable mapping; unmapped on drop.
+/// A mapping, readable and, but for those that say otherwise, writable; unmapped on drop.
 #[derive(Debug)]
 pub(crate) struct Map {
     base: NonNull<u8>,
@@ -25,23 +25,36 @@ impl Map {
         offset: libc::off_t,
         len: usize,
     ) -> Result<Self, SyscallError> {
-        Self::new(call, len, libc::MAP_SHARED, descriptor.as_raw_fd(), offset)
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        Self::new(call, len, protection, libc::MAP_SHARED, descriptor.as_raw_fd(), offset)
+    }
+
+    /// The same, for reading alone: who writes to it is stopped by the processor.
+    #[cfg(feature = "bpf")]
+    pub(crate) fn read_only(
+        call: &'static str,
+        descriptor: BorrowedFd<'_>,
+        offset: libc::off_t,
+        len: usize,
+    ) -> Result<Self, SyscallError> {
+        let (flags, descriptor) = (libc::MAP_SHARED, descriptor.as_raw_fd());
+        Self::new(call, len, libc::PROT_READ, flags, descriptor, offset)
     }
 
     /// `len` octets of zeros.
     pub(crate) fn anonymous(len: usize) -> Result<Self, SyscallError> {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-        Self::new("mmap of memory", len, flags, -1, 0)
+        Self::new("mmap of memory", len, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0)
     }
 
     fn new(
         call: &'static str,
         len: usize,
+        protection: libc::c_int,
         flags: libc::c_int,
         descriptor: libc::c_int,
         offset: libc::off_t,
     ) -> Result<Self, SyscallError> {
-        let protection = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: a fresh mapping at an address of the kernel's choice; nothing else is touched.
         let base =
             unsafe { libc::mmap(ptr::null_mut(), len, protection, flags, descriptor, offset) };

@@ -50,6 +50,16 @@ impl SyscallError {
     }
 }
 
+/// What the kernel's programs take for the time: since the host started, without its sleep.
+#[cfg(feature = "bpf")]
+pub(crate) fn monotonic_now() -> std::time::Duration {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is a whole `timespec` that lives across the call.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    std::time::Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or(0))
+}
+
 /// `Ok` for a return value of zero or more.
 pub(crate) fn check(call: &'static str, returned: libc::c_int) -> Result<(), SyscallError> {
     if returned < 0 { Err(SyscallError::last(call)) } else { Ok(()) }

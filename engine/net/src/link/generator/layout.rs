@@ -1,7 +1,5 @@
 //! A plan as the arrays that the program in the kernel reads.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use portolan_core::endpoint::{Family, addr_bits};
 use portolan_core::permutation::{ROUNDS, Shard};
 use portolan_core::plan::{PlanBlock, PlanRange, ScanPlan};
@@ -9,7 +7,7 @@ use portolan_core::probe::{Probe, TcpScan};
 use portolan_core::transmit::tcp_template;
 use portolan_core::wire::ProbeTemplate;
 
-use super::GeneratorError;
+use crate::link::BpfError;
 
 /// The bounds of `bpf/generator.bpf.c`.
 const BLOCKS_MAX: usize = 8;
@@ -56,24 +54,24 @@ impl Layout {
         link: usize,
         interface: u32,
         shard: Shard,
-    ) -> Result<Self, GeneratorError> {
+    ) -> Result<Self, BpfError> {
         let hops = plan.hops().iter().enumerate().filter(|(_, hop)| hop.link == link);
         let (numbers, templates): (Vec<usize>, Vec<ProbeTemplate>) =
             hops.map(|(number, hop)| (number, tcp_template(hop, plan))).unzip();
         if plan.config().tcp_scan == TcpScan::Ack {
-            return Err(GeneratorError::Plan("asks TCP ports by ACK"));
+            return Err(BpfError::Plan("asks TCP ports by ACK"));
         }
         if plan.config().style.vlan.is_some() {
-            return Err(GeneratorError::Plan("tags its frames"));
+            return Err(BpfError::Plan("tags its frames"));
         }
         let frame = common_frame(&templates)?;
         let blocks = plan.blocks();
         let ranges: Vec<&PlanRange> = blocks.iter().flat_map(|b| &b.ranges).collect();
         if blocks.len() > BLOCKS_MAX {
-            return Err(GeneratorError::Plan("has more than 8 groups of ports"));
+            return Err(BpfError::Plan("has more than 8 groups of ports"));
         }
         if ranges.len() > RANGES_MAX {
-            return Err(GeneratorError::Plan("has more than a million address ranges"));
+            return Err(BpfError::Plan("has more than a million address ranges"));
         }
         let ports = blocks.iter().flat_map(|b| &*b.probes).copied().map(tcp_port);
         let ports: Vec<u64> = ports.collect::<Result<_, _>>()?;
@@ -104,37 +102,30 @@ impl Layout {
     }
 }
 
-/// Writes `from` into the first words of `to`.
-pub(super) fn copy(from: &[u64], to: &[AtomicU64]) {
-    for (to, from) in to.iter().zip(from) {
-        to.store(*from, Ordering::Relaxed);
-    }
-}
-
 /// A frame of the length that all of `templates` have.
-fn common_frame(templates: &[ProbeTemplate]) -> Result<Vec<u8>, GeneratorError> {
+fn common_frame(templates: &[ProbeTemplate]) -> Result<Vec<u8>, BpfError> {
     let Some(first) = templates.first() else {
-        return Err(GeneratorError::Plan("has no way by this link"));
+        return Err(BpfError::Plan("has no way by this link"));
     };
     if templates.len() > TEMPLATES_MAX {
-        return Err(GeneratorError::Plan("has more than 16 gateways by one link"));
+        return Err(BpfError::Plan("has more than 16 gateways by one link"));
     }
     if templates.iter().any(|t| t.frame().len() != first.frame().len()) {
-        return Err(GeneratorError::Plan("has IPv4 and IPv6 on one link"));
+        return Err(BpfError::Plan("has IPv4 and IPv6 on one link"));
     }
     if templates.iter().any(|t| t.ip_at() != ETHERNET_LEN) {
-        return Err(GeneratorError::Plan("leaves by a link without Ethernet headers"));
+        return Err(BpfError::Plan("leaves by a link without Ethernet headers"));
     }
     if first.frame().len() > TEMPLATE_WORDS * 8 {
-        return Err(GeneratorError::Plan("has probes of more than 128 octets"));
+        return Err(BpfError::Plan("has probes of more than 128 octets"));
     }
     Ok(first.frame().to_vec())
 }
 
-fn tcp_port(probe: Probe) -> Result<u64, GeneratorError> {
+fn tcp_port(probe: Probe) -> Result<u64, BpfError> {
     match probe {
         Probe::Tcp(port) => Ok(u64::from(port)),
-        _ => Err(GeneratorError::Plan("asks more than TCP ports")),
+        _ => Err(BpfError::Plan("asks more than TCP ports")),
     }
 }
 

@@ -12,9 +12,8 @@ use std::sync::atomic::Ordering;
 use portolan_core::permutation::Shard;
 use portolan_core::plan::ScanPlan;
 
-use super::{Ask, Emitted, LinkError, PositionLink};
-use crate::sys::SyscallError;
-use crate::sys::bpf::{Array, Kept, Program, Reference};
+use super::{Ask, BpfError, Emitted, LinkError, PositionLink};
+use crate::sys::bpf::{Array, Attached, Code, Program, Reference};
 use crate::wire::WireMeter;
 
 /// A plan as arrays.
@@ -33,47 +32,22 @@ const PROOFS: u32 = 4;
 const LOOKS: u32 = 50;
 
 /// The program, compiled by the build script.
-static INSTRUCTIONS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/generator.bin"));
-/// Which instruction names which array.
-static PLACES: &[(usize, usize)] = include!(concat!(env!("OUT_DIR"), "/generator_places.rs"));
-
-/// The generator can't be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum GeneratorError {
-    /// The program does not know how to do this.
-    #[error("the scan {0}")]
-    Plan(&'static str),
-    /// The kernel refuses this process.
-    #[error("needs CAP_BPF and CAP_NET_ADMIN outside of user namespaces")]
-    NotPermitted(#[source] SyscallError),
-    /// The kernel can't.
-    #[error("the kernel refuses it")]
-    Kernel(#[from] SyscallError),
-}
-
-impl GeneratorError {
-    /// What would help.
-    pub(super) const fn remedy(&self) -> &'static str {
-        match self {
-            Self::NotPermitted(_) => {
-                "run as root, or setcap cap_net_raw,cap_net_admin,cap_bpf+ep on the program"
-            }
-            _ => "Linux 5.18 or later, with CONFIG_BPF_SYSCALL and the BPF compiler",
-        }
-    }
-}
+static CODE: Code = Code {
+    instructions: include_bytes!(concat!(env!("OUT_DIR"), "/generator.bin")),
+    places: include!(concat!(env!("OUT_DIR"), "/generator_places.rs")),
+};
 
 /// Has the kernel verify the program, with arrays of nothing.
 ///
 /// # Errors
-/// [`GeneratorError`] as [`Generator::open`].
-pub fn try_loading() -> Result<(), GeneratorError> {
+/// [`BpfError`] as [`Generator::open`].
+pub fn try_loading() -> Result<(), BpfError> {
     let task = array(u32::try_from(layout::TASK_WORDS).unwrap_or(0), 1)?;
     let (ranges, other) = (array(layout::RANGE_WORDS, 1)?, array(1, 1)?);
     let [task, ranges] = [Reference::Value(&task), Reference::Lookups(&ranges)];
     let other = Reference::Lookups(&other);
-    Program::load(&linked(&[task, ranges, other, other, other])).map_err(refine).map(drop)
+    Program::load(&CODE, &[task, ranges, other, other, other])?;
+    Ok(())
 }
 
 /// A set of bits that programs in the kernel read too.
@@ -84,8 +58,8 @@ impl SharedBits {
     /// `len` clear bits.
     ///
     /// # Errors
-    /// [`GeneratorError`] without permission or memory.
-    pub fn new(len: u64) -> Result<Self, GeneratorError> {
+    /// [`BpfError`] without permission or memory.
+    pub fn new(len: u64) -> Result<Self, BpfError> {
         let words = u32::try_from(len.div_ceil(64)).unwrap_or(u32::MAX).max(1);
         Ok(Self(Arc::new(array(1, words)?)))
     }
@@ -104,7 +78,7 @@ impl AsRef<[std::sync::atomic::AtomicU64]> for SharedBits {
 pub struct Generator {
     program: Program,
     /// `None` where the kernel does not let us: then each call costs two RCU grace periods.
-    _kept: Option<Kept>,
+    _kept: Option<Attached>,
     task: Array,
     frame: Vec<u8>,
     shard: Shard,
@@ -121,14 +95,14 @@ impl Generator {
     /// interface of `interface`. `answered` is read in passes after the first.
     ///
     /// # Errors
-    /// [`GeneratorError`]: a plan that it can't do, no permission, or a kernel that is too old.
+    /// [`BpfError`]: a plan that it can't do, no permission, or a kernel that is too old.
     pub fn open(
         plan: &ScanPlan,
         link: usize,
         interface: &crate::route::Interface,
         shard: Shard,
         answered: Option<&SharedBits>,
-    ) -> Result<Self, GeneratorError> {
+    ) -> Result<Self, BpfError> {
         let index = interface.index;
         let layout = Layout::new(plan, link, index, shard)?;
         let task = filled(u32::try_from(layout::TASK_WORDS).unwrap_or(0), &layout.task)?;
@@ -148,7 +122,7 @@ impl Generator {
             Reference::Lookups(&neighbors),
         ];
         // The program holds on to the arrays that it names.
-        let program = Program::load(&linked(&arrays)).map_err(refine)?;
+        let program = Program::load(&CODE, &arrays)?;
         let kept = program.keep_dispatched();
         if let Err(error) = &kept {
             tracing::debug!(%error, "each call makes the kernel patch its XDP dispatcher");
@@ -251,54 +225,14 @@ impl PositionLink for Generator {
     }
 }
 
-impl From<GeneratorError> for LinkError {
-    fn from(error: GeneratorError) -> Self {
-        match error {
-            GeneratorError::Kernel(source) => Self::Syscall(source),
-            other => Self::Unusable { link: "bpf", why: other.to_string() },
-        }
-    }
-}
-
 /// An array with `words`, one value at least.
-fn filled(value_words: u32, words: &[u64]) -> Result<Array, GeneratorError> {
+fn filled(value_words: u32, words: &[u64]) -> Result<Array, BpfError> {
     let len = u32::try_from(words.len()).unwrap_or(u32::MAX) / value_words.max(1);
     let array = array(value_words, len.max(1))?;
-    layout::copy(words, array.words());
+    array.fill(words);
     Ok(array)
 }
 
-fn array(value_words: u32, len: u32) -> Result<Array, GeneratorError> {
-    Array::new(value_words, len).map_err(refine)
-}
-
-fn refine(error: SyscallError) -> GeneratorError {
-    if error.errno() == libc::EPERM {
-        GeneratorError::NotPermitted(error)
-    } else {
-        GeneratorError::Kernel(error)
-    }
-}
-
-/// The instructions with the arrays' descriptors where they name them.
-///
-/// From the lowest bit: opcode (8), destination (4) and source (4) registers, offset (16),
-/// immediate (32); an address takes two of these.
-fn linked(arrays: &[Reference<'_>]) -> Vec<u8> {
-    let mut words: Vec<u64> = INSTRUCTIONS.chunks_exact(8).map(word).collect();
-    for (at, slot) in PLACES {
-        if let (Some(array), Some([first, second])) =
-            (arrays.get(*slot), words.get_mut(*at..*at + 2))
-        {
-            let (kind, descriptor) = array.encode();
-            // What clang added to the symbol's address is what is added to the value's.
-            *second = *first >> 32 << 32;
-            *first = *first & 0xffff_0fff | u64::from(kind) << 12 | u64::from(descriptor) << 32;
-        }
-    }
-    words.into_iter().flat_map(u64::to_le_bytes).collect()
-}
-
-fn word(octets: &[u8]) -> u64 {
-    octets.iter().rev().fold(0, |sum, octet| sum << 8 | u64::from(*octet))
+fn array(value_words: u32, len: u32) -> Result<Array, BpfError> {
+    Ok(Array::new(value_words, len)?)
 }

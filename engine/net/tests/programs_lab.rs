@@ -98,3 +98,31 @@ fn a_scan_that_it_can_not_do_names_the_reason() {
         assert!(error.contains("without Ethernet headers"), "{error}");
     });
 }
+
+#[test]
+fn answers_are_kept_from_the_stack() {
+    lab_root_test!(answers_are_kept_from_the_stack, {
+        let lab = Lab::builder().build().unwrap();
+        let _listeners = lab.far(|| listen_tcp([22, 80, 443])).unwrap();
+        // By the first link without the program, by the others with it; the last shows that the
+        // first's is gone: two can't be on one interface.
+        for (link, resets_expected) in [(LinkKind::Mmsg, 3), (LinkKind::Xdp, 0), (LinkKind::Xdp, 0)]
+        {
+            let capture = lab.capture().unwrap();
+            let (open, outcome) =
+                scan(&tcp("10.78.1.1", 1..=2_000), options(link, 20_000)).unwrap();
+            assert_eq!(open, endpoints("10.78.1.1", &[22, 80, 443]), "{link}");
+            assert_eq!(outcome.stats.closed, 1_997, "{link}: {:?}", outcome.stats);
+            let captured = capture.stop().unwrap();
+            assert_eq!(captured.lost, 0);
+            let resets = captured.frames.iter().filter(|frame| is_reset(frame)).count();
+            assert_eq!(resets, resets_expected, "{link}");
+        }
+    });
+}
+
+/// Whether an Ethernet frame is an IPv4 TCP segment with RST.
+fn is_reset(frame: &[u8]) -> bool {
+    let octet = |at: usize| frame.get(at).copied().unwrap_or(0);
+    (octet(12), octet(13), octet(23)) == (8, 0, 6) && octet(47) & 0x04 != 0
+}

@@ -1,7 +1,12 @@
-//! The program in the kernel against the engine in Rust: the same octets for the same position.
+//! The programs in the kernel against the engine in Rust: the same octets for the same position,
+//! and the same answers taken for proven.
 
 #![cfg(feature = "bpf")]
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail as tests do"
+)]
 
 use std::io::Write as _;
 use std::net::IpAddr;
@@ -23,14 +28,16 @@ use portolan_core::transmit::{Step, Transmitter};
 use portolan_core::udp::NoPayloads;
 use portolan_core::wire::{LinkHeader, ProbeStyle, TcpOptions};
 use portolan_net::Interface;
-use portolan_net::link::{Generator, GeneratorError, LinkError, SharedBits};
+use portolan_net::link::{AnswersRx, BpfError, Generator, LinkError, SharedBits};
 
 /// The kernel's bits, or a loud line where it gives none.
 fn bits(len: u64) -> Option<SharedBits> {
     match SharedBits::new(len) {
         Ok(bits) => Some(bits),
         Err(error) => {
-            let line = format!("BPF NOT AVAILABLE: the generator's tests did not run: {error}");
+            let line = format!(
+                "BPF NOT AVAILABLE: the tests of programs in the kernel did not run: {error}"
+            );
             assert!(!std::env::var("CI").is_ok_and(|ci| ci == "true"), "{line}");
             // Past the test harness's capture: this must be read.
             let _told = writeln!(std::io::stderr(), "{line}");
@@ -128,7 +135,7 @@ fn plan(blocks: Vec<Block>, source: &str, seed: &mut Seed) -> ScanPlan {
 /// What the engine in Rust sends for `position` in pass `pass`.
 fn by_rust(
     plan: &Arc<ScanPlan>,
-    answered: &Arc<Answered>,
+    answered: Option<&Arc<Answered>>,
     pass: u8,
     position: u64,
 ) -> Option<Vec<u8>> {
@@ -136,7 +143,7 @@ fn by_rust(
     let rate = RatePps::new(1_000).unwrap();
     // A shard of its own for this position: it has no other.
     let shard = Shard { index: u32::try_from(position).unwrap(), count: u32::MAX };
-    let (plan, answered) = (Arc::clone(plan), Some(Arc::clone(answered)));
+    let (plan, answered) = (Arc::clone(plan), answered.cloned());
     let mut half = Transmitter::new(plan, 0, answered, line, shard, rate, Timestamp::ZERO);
     half.begin_pass(pass, 0);
     let mut batch = FrameBatch::new();
@@ -185,7 +192,7 @@ fn kernel_and_engine_make_the_same_octets() {
             // Later passes of the largest skip all: their bits are beyond those that there are.
             let passes = if plan.len() > 1 << 31 { 1 } else { 3 };
             let pass = u8::try_from(seed.next() % passes).unwrap();
-            let rust = by_rust(&plan, &answered, pass, position);
+            let rust = by_rust(&plan, Some(&answered), pass, position);
             let kernel = generator.frame_at(pass, position).unwrap();
             assert_eq!(kernel, rust, "work {work}, pass {pass}, position {position}");
             match rust {
@@ -210,8 +217,74 @@ fn what_the_program_can_not_do_is_said() {
     let mut open = open;
     for (blocks, why) in [(vec![udp], "asks more than TCP"), (nine, "more than 8 groups")] {
         let error = open(blocks).unwrap_err();
-        assert!(matches!(error, GeneratorError::Plan(_)), "{error:?}");
+        assert!(matches!(error, BpfError::Plan(_)), "{error:?}");
         let error = LinkError::from(error).to_string();
         assert!(error.contains("`bpf`") && error.contains(why), "{error}");
+    }
+}
+
+/// Where the TCP header of an Ethernet frame begins.
+fn tcp_at(frame: &[u8]) -> usize {
+    if frame[12] == 0x08 { 34 } else { 54 }
+}
+
+/// What a host answers `probe`: with `flags`, and an acknowledgment of so many octets.
+fn answer(probe: &[u8], flags: u8, acknowledges: u32) -> Vec<u8> {
+    let mut frame = probe.to_vec();
+    let tcp = tcp_at(&frame);
+    let (addrs, len) = if tcp == 34 { (26, 4) } else { (22, 16) };
+    let swap = |frame: &mut Vec<u8>, at: usize, len: usize| {
+        let (left, right) = frame[at..at + 2 * len].split_at_mut(len);
+        left.swap_with_slice(right);
+    };
+    swap(&mut frame, 0, 6);
+    swap(&mut frame, addrs, len);
+    swap(&mut frame, tcp, 2);
+    let sent = u32::from_be_bytes(frame[tcp + 4..tcp + 8].try_into().unwrap());
+    frame[tcp + 8..tcp + 12].copy_from_slice(&sent.wrapping_add(acknowledges).to_be_bytes());
+    frame[tcp + 13] = flags;
+    frame
+}
+
+#[test]
+fn answers_are_taken_if_they_prove_themselves() {
+    const SYN_ACK: u8 = 0x12;
+    const RST_ACK: u8 = 0x14;
+    if bits(64).is_none() {
+        return;
+    }
+    let mut seed = Seed(11);
+    for (targets, source) in [("10.1.0.0/16", "192.0.2.1"), ("2001:db8::/70", "2001:db8::1")] {
+        let plan = Arc::new(plan(vec![block(targets, 1..=9)], source, &mut seed));
+        let answers = AnswersRx::load(&plan).unwrap();
+        let takes = |frame: &[u8]| answers.takes(frame).unwrap();
+        let mut asked = 0;
+        while asked < 300 {
+            let position = seed.next() % plan.len().min(1 << 31);
+            let pass = u8::try_from(seed.next() % 3).unwrap();
+            let Some(probe) = by_rust(&plan, None, pass, position) else { continue };
+            asked += 1;
+            assert!(takes(&answer(&probe, SYN_ACK, 1)), "pass {pass}");
+            assert!(takes(&answer(&probe, RST_ACK, 0)), "pass {pass}");
+            assert!(!takes(&probe), "a probe of our own");
+            assert!(!takes(&answer(&probe, 0x04, 1)), "a reset that acknowledges nothing");
+            assert!(!takes(&answer(&probe, SYN_ACK, 2)), "another number");
+            let mut forged = answer(&probe, SYN_ACK, 1);
+            let at = tcp_at(&forged);
+            let bit = usize::try_from(seed.next() % 8).unwrap();
+            // Its ports, its number, its last address octet.
+            for octet in [at, at + 1, at + 2, at + 3, at + 8, at + 9, at + 10, 29] {
+                forged[octet] ^= 1 << bit;
+                assert!(!takes(&forged), "octet {octet}, bit {bit}");
+                forged[octet] ^= 1 << bit;
+            }
+            for len in 14..at + 20 {
+                assert!(!takes(&forged[..len]), "cut to {len}");
+            }
+            if at == 34 {
+                forged[20] = 0x20;
+                assert!(!takes(&forged), "a fragment");
+            }
+        }
     }
 }
