@@ -39,6 +39,9 @@ pub(crate) struct Options {
     /// Halve the limit after so many seconds
     #[arg(long, value_name = "SECONDS")]
     halve_after: Option<u64>,
+    /// Make the limit what it was at first again after so many seconds
+    #[arg(long, value_name = "SECONDS", requires = "halve_after")]
+    restore_after: Option<u64>,
     /// Ports of each of the 65,536 hosts, with --limit
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(14..=1024))]
     ports: u16,
@@ -106,9 +109,12 @@ fn search(options: &Options, limit: u32) -> anyhow::Result<()> {
     let lab = lab.build().context("laying the cable")?;
     let _open = lab.far(|| listen_tcp(OPEN)).context("listening")?;
     set_limit(&lab, limit, options.burst)?;
-    let changes = options.halve_after.map(|s| (Duration::from_secs(s), limit / 2, options.burst));
+    let halved = options.halve_after.map(|after| (after, limit / 2));
+    let restored = options.restore_after.map(|after| (after, limit));
+    let changes = halved.into_iter().chain(restored);
+    let changes = changes.map(|(after, pps)| (Duration::from_secs(after), pps, options.burst));
     let scan = ScanOptions { rate_pps: AUTO_PPS_MAX, auto_rate: true, ..ScanOptions::default() };
-    let changes = changes.into_iter().collect();
+    let changes = changes.collect();
     let (samples, outcome) = measured(&lab, TARGETS, options.ports, scan, changes)?;
     let mut out = io::stdout().lock();
     writeln!(out, "{:>8} {:>10}", "second", "sent pps")?;

@@ -23,13 +23,13 @@ pub struct Smoothness {
 
 impl Smoothness {
     /// For a rate that was asked for: stalls of up to 100 ms are made up for at twice the rate, and
-    /// never in a burst of more than 200 µs' worth. A sender that gets half of its processor's
-    /// time still keeps the rate.
+    /// never in a burst of more than 200 µs' worth, or of four packets. A sender that gets half of
+    /// its processor's time still keeps the rate.
     pub const EXACT: Self = Self {
         lag_max: Duration::from_millis(100),
         catch_up: 2.0,
         burst: Duration::from_micros(200),
-        burst_min: 2,
+        burst_min: 4,
     };
     /// For a rate that is being found: what a path polices is the shortest burst, so stalls are
     /// not made up for. Four packets are fewer than any usual policer's bucket holds.
@@ -116,14 +116,20 @@ impl Pacer {
         self.due_nanos += sent * self.nanos_per_packet;
     }
 
-    /// When the next packet is due.
+    /// When to ask again: when the next packet is due, and where many are due in the time of a
+    /// burst, when half a burst is. Who sleeps meanwhile is woken at once even on a busy host; who
+    /// spins is soon made to wait for milliseconds, which are hard to make up for.
     pub fn due(&self) -> Timestamp {
+        let half = as_f64(Timestamp::ZERO + self.smoothness.burst) / 2.0 / self.nanos_per_packet;
+        let more = (half.floor() - 1.0).max(0.0);
+        let due_nanos = self.due_nanos + more * self.nanos_per_packet;
+        let gate_nanos = self.gate_nanos + more * self.spacing();
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "not negative, and a float-to-integer cast saturates"
         )]
-        Timestamp::from_nanos(self.due_nanos.max(self.gate_nanos).ceil() as u64)
+        Timestamp::from_nanos(due_nanos.max(gate_nanos).ceil() as u64)
     }
 
     fn spacing(&self) -> f64 {
@@ -193,7 +199,7 @@ mod tests {
             let wanted = u64::from(pps) * 10;
             assert!(sent.abs_diff(wanted) <= wanted / 100, "{pps}: {sent}");
             // Twice the rate, and one burst.
-            let bound = u64::from(pps) / 1_000 * 2 + u64::from(pps) / 5_000 + 2;
+            let bound = u64::from(pps) / 1_000 * 2 + u64::from(pps) / 5_000 + 4;
             assert!(most <= bound, "{pps}: {most} in a millisecond; at most {bound}");
         }
     }
@@ -202,11 +208,41 @@ mod tests {
     fn a_long_stall_is_not_followed_by_a_burst() {
         let after = Timestamp::ZERO + Duration::from_secs(5);
         let mut pacer = Pacer::new(rate(1_000), Timestamp::ZERO);
-        assert_eq!(pacer.allowance(after, 10_000), 2);
+        assert_eq!(pacer.allowance(after, 10_000), 4);
         let mut smooth = Pacer::with_smoothness(rate(150_000), Smoothness::SMOOTH, Timestamp::ZERO);
         assert_eq!(smooth.allowance(after, 10_000), 4);
         smooth.spend(4);
         assert_eq!(smooth.allowance(after, 10_000), 0);
+    }
+
+    #[test]
+    fn a_fast_sender_may_sleep() {
+        let from = |pacer: &mut Pacer| {
+            let burst = pacer.allowance(Timestamp::ZERO, 256);
+            pacer.spend(burst);
+            pacer.due().since(Timestamp::ZERO).as_micros()
+        };
+        for pps in [40_000, 100_000, 500_000] {
+            let mut exact = Pacer::new(rate(pps), Timestamp::ZERO);
+            let slept = from(&mut exact);
+            assert!((50..=101).contains(&slept), "{pps}: {slept}");
+            let due = exact.allowance(exact.due(), 256);
+            assert_eq!(u32::try_from(due).unwrap(), pps / 10_000, "{pps}");
+        }
+        let mut slow = Pacer::new(rate(1_000), Timestamp::ZERO);
+        assert_eq!(from(&mut slow), 1_000, "its packets are not held back");
+        let smooth = Smoothness::SMOOTH;
+        let mut smooth = Pacer::with_smoothness(rate(200_000), smooth, Timestamp::ZERO);
+        assert!(from(&mut smooth) <= 10);
+    }
+
+    #[test]
+    fn late_wake_ups_are_made_up_for() {
+        for (pps, late) in [(1_000, 1_000), (10_000, 250), (100_000, 140), (500_000, 140)] {
+            let (sent, _) = run(pps, Duration::from_micros(late), Duration::ZERO, 10);
+            let wanted = u64::from(pps) * 10;
+            assert!(sent.abs_diff(wanted) <= wanted / 100, "{pps}: {sent}");
+        }
     }
 
     #[test]

@@ -22,13 +22,15 @@ pub const BLIND_PPS: u32 = 10_000;
 const FLOOR_PPS: f64 = 50.0;
 /// What is kept clear of the rate at which loss began.
 const MARGIN: f64 = 0.9;
-/// How near to that rate the search goes at once.
-const NEAR: f64 = 0.95;
-/// How it then looks whether the path takes more: where loss was plain, or began at about the same
-/// rate twice, that is the path's limit, and little is risked; a single small loss may have had
-/// another cause.
-const CAREFUL: Climb = Climb { hold: Duration::from_secs(3), growth: 0.015, growth_max: 0.5 };
-const BOLD: Climb = Climb { hold: Duration::from_millis(750), growth: 0.1, growth_max: 1.0 };
+/// What is then added each second, as a part; twice as much after each half second in which nothing
+/// was met, up to a most.
+const GROWTH: f64 = 0.1;
+const GROWTH_MAX: f64 = 1.0;
+/// Between these parts of that rate it may be met again, and little is added each second: the loss
+/// shows before it is large.
+const NEAR: f64 = 0.96;
+const BEYOND: f64 = 1.04;
+const CAREFUL: f64 = 0.02;
 /// How near to each other two such rates are.
 const SAME: f64 = 0.15;
 /// Lasting loss that leaves no doubt of a limit.
@@ -37,6 +39,9 @@ const PLAIN_EXCESS: f64 = 0.05;
 const STEP: Duration = Duration::from_millis(250);
 /// The path's own loss that is taken as such without trying a lower rate.
 const PLAUSIBLE_LOSS: f64 = 0.01;
+/// Loss of a path that is not there: it says nothing of a limit, nor of what the path loses when it
+/// is there again.
+const GONE: f64 = 0.9;
 
 /// The rate that a controller has set and senders keep to.
 #[derive(Debug)]
@@ -68,14 +73,13 @@ pub struct LocalCounts {
     pub dropped: u64,
 }
 
-/// How to go up from a rate that is known to be good.
+/// Cuts of which it is not known yet whether they have helped.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Climb {
-    /// How long to stay there first.
-    hold: Duration,
-    /// What is then added each second, as a part; twice as much after each second.
-    growth: f64,
-    growth_max: f64,
+struct Doubt {
+    /// The rate before the first of them.
+    from: f64,
+    /// What was lost before each.
+    lost: Tally,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -85,19 +89,20 @@ enum Phase {
     Calibrate { before: Option<f64> },
     /// Doubling until something is lost.
     SlowStart,
-    /// After a cut: the rate and loss that began it, and how many cuts there were.
-    Recover { from: f64, loss: f64, cuts: u32 },
-    /// Near the best rate: since when, and how much is added each second, as a part.
-    Steady { since: Timestamp, raised: Timestamp, growth: f64 },
+    /// After a cut.
+    Recover,
+    /// Near the best rate: when it was raised last, and what is added each second beyond it.
+    Steady { raised: Timestamp, growth: f64 },
 }
 
 /// Finds the rate.
 ///
 /// Loss is seen by canaries, which know of the whole path and both directions, and by this host's
 /// own counters. The rate doubles from a low one until the loss exceeds what was lost at low rates
-/// by more than chance explains; it is then cut to what came through less a tenth, and goes up to
-/// near that rate and, a little at a time and faster the longer it goes well, beyond. Loss that
-/// stays the same at a quarter of the rate is the path's own and no reason to be slow.
+/// by more than chance explains; it is then cut to what came through less a tenth, goes up to near
+/// that rate, slowly past it, and beyond faster the longer it goes well. Cuts that do not help are
+/// remembered until one does: loss that is the same at a quarter of the rate is the path's own and
+/// no reason to be slow. Where nearly all is lost, the path is gone, and the search begins anew.
 ///
 /// Until the first canary is found the rate stays at [`BLIND_PPS`] or below.
 ///
@@ -111,15 +116,20 @@ pub struct RateController {
     /// What the path loses by itself.
     baseline: Tally,
     trial: Trial,
+    /// Cuts that may be for nothing.
+    doubt: Option<Doubt>,
     /// The rate that came through when it was last too high.
     knee: Option<f64>,
-    climb: Climb,
+    /// Whether that is the path's limit rather than a moment's loss that had another cause.
+    sure: bool,
     /// When the rate last changed so that older probes tell nothing of it.
     changed: Timestamp,
     /// The next window to be judged.
     window: u64,
     groomed: Timestamp,
     local: LocalCounts,
+    /// What was sent so far.
+    sent: u64,
     /// What was sent when the window of the achieved rate began, and when that was.
     mark: (u64, Timestamp),
     achieved: f64,
@@ -135,12 +145,14 @@ impl RateController {
             phase: Phase::Calibrate { before: None },
             baseline: Tally::default(),
             trial: Trial::default(),
+            doubt: None,
             knee: None,
-            climb: BOLD,
+            sure: false,
             changed: now,
             window: window_after(now),
             groomed: now,
             local: LocalCounts::default(),
+            sent: 0,
             mark: (0, now),
             achieved: 0.0,
         }
@@ -180,11 +192,15 @@ impl RateController {
         self.rate()
     }
 
-    /// What really left, over a quarter of a second at least.
+    /// What really left: over a quarter of a second, or since the rate was set if that is less, so
+    /// that no other rate is mixed in.
     fn measure(&mut self, now: Timestamp, sent: u64) {
+        self.sent = sent;
         let span = now.since(self.mark.1);
-        if span >= STEP {
+        if span >= STEP || span >= WINDOW && self.mark.1 == self.changed {
             self.achieved = as_f64(sent.saturating_sub(self.mark.0)) / span.as_secs_f64();
+        }
+        if span >= STEP {
             self.mark = (sent, now);
         }
     }
@@ -221,6 +237,7 @@ impl RateController {
 
     fn step(&mut self, now: Timestamp) {
         let waited = now.since(self.changed);
+        self.reconsider();
         match self.phase {
             Phase::Calibrate { before } => {
                 if self.trial.all.sent >= 200 || self.trial.all.sent >= 20 && waited.as_secs() >= 2
@@ -236,11 +253,13 @@ impl RateController {
                     self.double(now);
                 }
             }
-            Phase::Recover { .. } => {
+            Phase::Recover => {
                 if self.is_breached(now) {
                 } else if self.trial.all.sent >= 100
                     || self.trial.all.sent >= 10 && waited.as_secs() >= 1
                 {
+                    // What is still lost with a margin below the limit is the path's own.
+                    self.baseline.add(self.trial.all);
                     self.stay(now);
                 }
             }
@@ -252,11 +271,19 @@ impl RateController {
         }
     }
 
+    /// Takes back what was thought of the path and is not so, or no longer.
+    fn reconsider(&mut self) {
+        if let Some(better) = self.trial.better(self.baseline) {
+            self.baseline = better;
+        }
+        let helped = |doubt: &Doubt| self.trial.better(doubt.lost).is_some();
+        self.doubt = self.doubt.filter(|doubt| self.rate <= doubt.from && !helped(doubt));
+    }
+
     fn calibrate(&mut self, before: Option<f64>, now: Timestamp) {
         let loss = self.trial.all.loss();
-        let own = loss <= PLAUSIBLE_LOSS
-            || before.is_some_and(|higher| is_unchanged(higher, loss, 0.5))
-            || self.rate <= FLOOR_PPS;
+        let unchanged = before.is_some_and(|higher| is_unchanged(higher, loss, 0.5));
+        let own = loss <= PLAUSIBLE_LOSS || unchanged && loss < GONE || self.rate <= FLOOR_PPS;
         if own {
             self.baseline = self.trial.all;
             self.phase = Phase::SlowStart;
@@ -282,13 +309,20 @@ impl RateController {
     /// Whether more is lost than is suffered; the rate is cut then.
     fn is_breached(&mut self, now: Timestamp) -> bool {
         let Some(excess) = self.trial.excess(self.baseline) else { return false };
-        if let Phase::Recover { from, loss, cuts } = self.phase {
-            let lost = self.trial.recent().loss();
-            if cuts >= 2 && self.rate <= from / 4.0 && is_unchanged(loss, lost, self.rate / from) {
+        if excess >= GONE {
+            self.phase = Phase::Calibrate { before: None };
+            (self.doubt, self.knee) = (None, None);
+            self.set(self.rate.min(f64::from(START_PPS)), now);
+            return true;
+        }
+        if let Some(Doubt { from, lost }) = self.doubt {
+            let (before, after) = (lost.loss(), self.trial.all.loss());
+            let part = self.rate / from;
+            if part <= 0.25 && is_unchanged(before, after, part) {
                 // A quarter of the rate loses as much: the path has become worse by itself.
                 self.baseline = self.trial.all;
                 self.phase = Phase::SlowStart;
-                self.knee = None;
+                (self.doubt, self.knee) = (None, None);
                 self.set(self.rate * 2.0, now);
                 return true;
             }
@@ -301,41 +335,39 @@ impl RateController {
         // What came through is of what was really sent.
         let real = if self.achieved > self.rate / 2.0 { self.achieved } else { self.rate };
         let through = real.min(self.rate) * (1.0 - excess);
-        let (from, loss, cuts) = match self.phase {
-            Phase::Recover { from, loss, cuts } => (from, loss.max(excess), cuts + 1),
-            _ => (self.rate, excess, 1),
-        };
+        let began = Doubt { from: self.rate, lost: Tally::default() };
+        let mut doubt = self.doubt.unwrap_or(began);
+        doubt.lost.add(self.trial.recent());
+        self.doubt = Some(doubt);
         let again = self.knee.is_some_and(|knee| (through / knee - 1.0).abs() < SAME);
-        self.climb = if again || excess > PLAIN_EXCESS { CAREFUL } else { BOLD };
+        self.sure = again || excess > PLAIN_EXCESS;
         self.knee = Some(through);
-        self.phase = Phase::Recover { from, loss, cuts };
-        // Much that goes on being lost is sought out faster; a little more than a limit is not.
-        let part = if cuts > 2 && excess > PLAIN_EXCESS { MARGIN / 2.0 } else { MARGIN };
-        self.set(through * part, now);
+        self.phase = Phase::Recover;
+        self.set(through * MARGIN, now);
     }
 
     /// Goes on near this rate.
     const fn stay(&mut self, now: Timestamp) {
-        self.phase = Phase::Steady { since: now, raised: now, growth: self.climb.growth };
+        self.phase = Phase::Steady { raised: now, growth: GROWTH };
     }
 
     /// Goes up a little, if it is time.
     fn raise(&mut self, now: Timestamp) {
-        let Phase::Steady { since, raised, growth } = self.phase else { return };
+        let Phase::Steady { raised, growth } = self.phase else { return };
         if now.since(raised) < STEP || !self.keeps_up() {
             return;
         }
         let part = now.since(raised).as_secs_f64().min(1.0);
-        let near = self.knee.map_or(0.0, |knee| knee * NEAR);
-        let (rate, growth) = if self.rate < near {
-            ((self.rate * (1.0 + 0.1 * part)).min(near), growth)
-        } else if now.since(since) < self.climb.hold {
-            (self.rate, growth)
+        let grown = |growth: f64| self.rate * (1.0 + growth * part);
+        let limit = self.knee.filter(|_| self.sure).unwrap_or(0.0);
+        let (rate, growth) = if self.rate < limit * NEAR {
+            (grown(GROWTH).min(limit * NEAR), growth)
+        } else if self.rate < limit * BEYOND {
+            (grown(CAREFUL), growth)
         } else {
-            // Twice as fast each second that goes well.
-            (self.rate * (1.0 + growth * part), (growth * (1.0 + part)).min(self.climb.growth_max))
+            (grown(growth), (growth * (1.0 + 2.0 * part)).min(GROWTH_MAX))
         };
-        self.phase = Phase::Steady { since, raised: now, growth };
+        self.phase = Phase::Steady { raised: now, growth };
         self.rate = rate.clamp(FLOOR_PPS, self.most);
     }
 
@@ -348,6 +380,7 @@ impl RateController {
     fn set(&mut self, rate: f64, now: Timestamp) {
         self.rate = rate.clamp(FLOOR_PPS.min(self.most), self.most);
         self.changed = now;
+        self.mark = (self.sent, now);
         self.window = window_after(now);
         self.trial = Trial::default();
     }
@@ -374,5 +407,8 @@ const fn as_f64(count: u64) -> f64 {
     count as f64
 }
 
+/// Where tests send.
+#[cfg(test)]
+mod path;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,8 @@ use crate::canary::Tally;
 const RECENT_LEN: usize = 5;
 /// Windows after which older ones count half.
 const MEMORY_LEN: u32 = 100;
+/// Probes that tell that less is lost than was: few of which none is lost are no wonder.
+const ENOUGH: u64 = 500;
 /// Probes that say nothing yet.
 const FEWEST: u64 = 20;
 /// How many standard deviations are more than chance.
@@ -47,14 +49,16 @@ impl Trial {
     }
 
     /// The loss that lasts: the lesser of the last two windows, as a path that is too slow loses
-    /// evenly, and a host that was busy for a moment loses much at once and then nothing.
+    /// evenly, and a host that was busy for a moment loses much at once and then nothing. Of one
+    /// window, what it lost less a standard deviation: what is cut too little is cut again within a
+    /// moment, and what is cut too much takes seconds to be found out.
     fn lasting(&self) -> f64 {
         let mut windows = self.last.iter().rev().copied();
         match (windows.next(), windows.next()) {
             (Some(last), Some(before)) if last.sent.min(before.sent) >= FEWEST => {
                 last.loss().min(before.loss())
             }
-            _ => self.recent().loss(),
+            _ => cautious(self.recent()),
         }
     }
 
@@ -66,6 +70,19 @@ impl Trial {
         let breached = [last, recent, self.all].into_iter().any(|t| exceeds(t, baseline));
         breached.then(|| (self.lasting() - baseline.loss()).clamp(EXCESS_LOSS_MAX, 0.95))
     }
+
+    /// What was lost, if it is less than `baseline` by more than chance: the path has become better
+    /// by itself, or was thought worse than it is.
+    pub(super) fn better(&self, baseline: Tally) -> Option<Tally> {
+        let known = |seen: &Tally| seen.sent >= ENOUGH && exceeds(baseline, *seen);
+        [self.recent(), self.all].into_iter().find(known)
+    }
+}
+
+/// What `seen` lost, less a standard deviation.
+fn cautious(seen: Tally) -> f64 {
+    let loss = seen.loss();
+    (loss - (loss * (1.0 - loss) / as_f64(seen.sent.max(1))).sqrt()).max(0.0)
 }
 
 fn sum(windows: impl Iterator<Item = Tally>) -> Tally {
