@@ -4,6 +4,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use portolan_core::plan::PASSES_MAX;
 use portolan_core::target::{PortSpec, Scope, TargetSpec};
 use portolan_store::SiteName;
 use serde::de::{self, Visitor};
@@ -219,8 +220,8 @@ impl RawScan {
         let ports = ports.transpose().map_err(|e| bad(lines.ports)(format!("ports: {e}")))?;
         let rate = self.rate.as_ref().map(|rate| *rate.get_ref());
         let retries = self.retries.as_ref().map(|retries| *retries.get_ref());
-        if retries.is_some_and(|r| r > 20) {
-            return Err(bad(lines.retries)("retries; expected 0 to 20".to_owned()));
+        if retries.is_some_and(|r| r >= PASSES_MAX) {
+            return Err(bad(lines.retries)(format!("retries; expected 0 to {}", PASSES_MAX - 1)));
         }
         let link = self.link.as_ref().map(|word| LinkName::new(word.get_ref(), sources.links));
         let link = link.transpose().map_err(|e| bad(lines.link)(format!("link: {e}")))?;

@@ -100,7 +100,7 @@ ports = "22,70000"
 }
 
 #[test]
-fn links_and_threads_are_those_of_the_command_line() {
+fn links_threads_and_retries_are_those_of_the_command_line() {
     let scan = |name: &str, rest: &str| {
         format!("[[scan]]\nname = '{name}'\ntargets = ['10.0.0.1']\n{rest}\n")
     };
@@ -110,9 +110,12 @@ fn links_and_threads_are_those_of_the_command_line() {
         scan("unknown", "link = 'bus'"),
         scan("none", "threads = 0"),
         scan("many", "threads = 65"),
+        scan("patient", "retries = 15"),
+        scan("stubborn", "retries = 16"),
     ];
     let config = load(&file.concat()).unwrap();
-    let [plain, fast] = config.scans.as_slice() else { panic!("{:?}", config.warnings) };
+    let [plain, fast, patient] = config.scans.as_slice() else { panic!("{:?}", config.warnings) };
+    assert_eq!(patient.spec.retries, Some(15));
     assert_eq!((&plain.spec.link, plain.spec.threads), (&None, None));
     assert_eq!(fast.spec.link.as_ref().map(LinkName::as_str), Some("mmsg"));
     assert_eq!(fast.spec.threads.map(std::num::NonZeroU32::get), Some(THREADS_MAX));
@@ -120,7 +123,8 @@ fn links_and_threads_are_those_of_the_command_line() {
     let unknown = "scan \"unknown\": link: \"bus\"; expected auto or mmsg";
     let many = "scan \"many\": threads; expected 1 to 64";
     let none = "scan \"none\": threads; expected 1 to 64";
-    assert_eq!(told, [(13, unknown), (17, none), (21, many)]);
+    let stubborn = "scan \"stubborn\": retries; expected 0 to 15";
+    assert_eq!(told, [(13, unknown), (17, none), (21, many), (29, stubborn)]);
 }
 
 #[test]
