@@ -7,6 +7,8 @@
 mod compare;
 /// Frames that mean harm.
 mod hostile;
+/// Where it is measured.
+mod machine;
 /// How truly a rate is kept.
 mod pace;
 /// Packets a second.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::machine::Machine;
 use crate::wire::Measured;
 
 /// One scanner's runs.
@@ -35,10 +36,8 @@ impl Row {
 /// Everything that was measured, and where.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Report {
-    kernel: String,
-    cpu: String,
-    cpus: usize,
-    optimized: bool,
+    #[serde(flatten)]
+    machine: Machine,
     probes: u64,
     threads: u32,
     /// Whether the far end drops in XDP, before its stack.
@@ -54,27 +53,21 @@ impl Report {
         for row in &mut rows {
             row.ratio = peer.map(|peer| row.median_pps / peer);
         }
-        let read = |path| std::fs::read_to_string(path).unwrap_or_default();
-        let kernel = read("/proc/sys/kernel/osrelease").trim().to_owned();
-        let cpuinfo = read("/proc/cpuinfo");
-        let model = cpuinfo.lines().find(|line| line.starts_with("model name"));
-        let cpu = model.and_then(|line| line.split(": ").nth(1)).unwrap_or("unknown").to_owned();
-        let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { kernel, cpu, cpus, optimized: !cfg!(debug_assertions), probes, threads, xdp, rows }
+        Self { machine: Machine::here(), probes, threads, xdp, rows }
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kernel, cpu, cpus, probes, threads, xdp, .. } = self;
-        writeln!(f, "Linux {kernel}, {cpus} × {cpu}")?;
+        let Self { machine, probes, threads, xdp, .. } = self;
+        writeln!(f, "{machine}")?;
         let far = if *xdp { "which drops in XDP" } else { "whose stack drops" };
         writeln!(
             f,
             "one veth pair, counted by the far end, {far}; {probes} probes, {threads} thread(s)"
         )?;
-        if !self.optimized {
-            writeln!(f, "NOT OPTIMISED: build with --release before believing a figure")?;
+        if let Some(doubt) = machine.doubt() {
+            writeln!(f, "{doubt}")?;
         }
         writeln!(
             f,

@@ -155,7 +155,7 @@ impl<'a> Portrait<'a> {
         for ((transport, state, reason), ports) in host.quiet() {
             summed.entry(state).or_default().push(Summed { transport, reason, ports });
         }
-        for transport in [Transport::Tcp, Transport::Udp, Transport::Sctp] {
+        for transport in Transport::WITH_PORTS {
             let asked = asked_ports(asked, addr, transport);
             let ports = asked.difference(&host.answered(transport));
             if !ports.is_empty() {

@@ -1,5 +1,7 @@
 //! The engine as the daemon's scanner: each job on a thread of its own.
 
+use std::num::NonZeroU32;
+
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use portolan_api::{RunnerError, ScanJob, ScanKind, ScanRate, ScanRunner, ScanSpec};
@@ -46,7 +48,7 @@ fn scan(job: &ScanJob, cancel: &Cancel) -> Result<ScanReport, Failure> {
     let kinds = kinds(spec);
     if let Some(endpoints) = &job.recheck {
         let targets = TargetSet::of_endpoints(endpoints);
-        let options = options(spec, ports_only(kinds));
+        let options = options(spec, ports_only(kinds))?;
         return run::collect(&Request { targets, scope, options }, &spec.site, name, cancel);
     }
     let first = NameRules { ipv4: false, ipv6: false, all: false };
@@ -56,16 +58,15 @@ fn scan(job: &ScanJob, cancel: &Cancel) -> Result<ScanReport, Failure> {
         Some(ports) => ports.for_scan(kinds.syn || kinds.connect, kinds.udp),
     };
     let block = Block { addrs: addrs.clone(), tcp, udp, ..Block::default() };
-    let request = |block, kinds| Request {
-        targets: TargetSet::single(block),
-        scope: scope.clone(),
-        options: options(spec, kinds),
+    let request = |block, kinds| {
+        let (targets, scope) = (TargetSet::single(block), scope.clone());
+        options(spec, kinds).map(|options| Request { targets, scope, options })
     };
     let mut hosts = None;
     if kinds.discover {
         let only = ScanKinds { discover: true, ..ScanKinds::default() };
         let found = run::collect(
-            &request(Block { addrs, ..Block::default() }, only),
+            &request(Block { addrs, ..Block::default() }, only)?,
             &spec.site,
             name,
             cancel,
@@ -75,7 +76,7 @@ fn scan(job: &ScanJob, cancel: &Cancel) -> Result<ScanReport, Failure> {
         }
         hosts = Some(found.hosts);
     }
-    let mut report = run::collect(&request(block, ports_only(kinds)), &spec.site, name, cancel)?;
+    let mut report = run::collect(&request(block, ports_only(kinds))?, &spec.site, name, cancel)?;
     report.hosts.extend(hosts.into_iter().flatten());
     Ok(report)
 }
@@ -95,7 +96,11 @@ const fn ports_only(kinds: ScanKinds) -> ScanKinds {
     ScanKinds { discover: false, ..kinds }
 }
 
-fn options(spec: &ScanSpec, kinds: ScanKinds) -> ScanOptions {
+/// How `spec` wants it done.
+///
+/// # Errors
+/// A link that there is none of.
+fn options(spec: &ScanSpec, kinds: ScanKinds) -> Result<ScanOptions, Failure> {
     let mut options = ScanOptions { kinds, ..ScanOptions::default() };
     match spec.rate {
         Some(ScanRate::Fixed(pps)) => options.rate_pps = pps.get(),
@@ -103,5 +108,9 @@ fn options(spec: &ScanSpec, kinds: ScanKinds) -> ScanOptions {
         None => {}
     }
     options.retries = spec.retries.unwrap_or(options.retries);
-    options
+    options.threads = spec.threads.map_or(options.threads, NonZeroU32::get);
+    if let Some(link) = &spec.link {
+        options.link = link.as_str().parse().map_err(Failure::usage)?;
+    }
+    Ok(options)
 }

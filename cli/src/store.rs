@@ -106,7 +106,10 @@ pub(crate) fn filter(args: &FilterArgs) -> Result<Filter, Failure> {
         let spec = PortSpec::parse(text, &portolan_fingerprints::lookup);
         spec.map_err(|e| Failure::usage(format_args!("--ports: {e}")))
     });
-    let ports = ports.transpose()?.map(|spec| spec.any.union(&spec.tcp).union(&spec.udp));
+    let ports = ports.transpose()?.map(|spec| {
+        let sides = [&spec.tcp, &spec.udp, &spec.sctp];
+        sides.into_iter().fold(spec.any.clone(), |all, side| all.union(side))
+    });
     let site = args.site.as_deref().map(site).transpose()?;
     Ok(Filter { site, addrs, ports, transport: args.proto, states: args.state.clone() })
 }

@@ -1,6 +1,7 @@
 //! The daemon's configuration.
 
 use portolan_api::config::{DaemonConfig, Overrides, Sources};
+use portolan_net::link::LinkKind;
 
 /// A configuration file: understood, or refused with a reason; warnings name lines that exist.
 ///
@@ -18,6 +19,7 @@ pub fn toml(data: &[u8]) {
         env: &[],
         flags: &Overrides::default(),
         names: &portolan_fingerprints::lookup,
+        links: &|word| word.parse::<LinkKind>().map(drop).map_err(|e| e.to_string()),
     });
     match loaded {
         Ok(config) => assert!(config.scans.len() <= text.lines().count()),

@@ -119,7 +119,7 @@ impl<'a> Apply<'a> {
             groups.entry((closed.addr, closed.transport)).or_default().closed = Some(closed);
         }
         for host in &self.report.hosts {
-            for transport in [Transport::Tcp, Transport::Udp] {
+            for transport in Transport::WITH_PORTS {
                 if self.cover.covers_any(host.addr, transport) {
                     groups.entry((host.addr, transport)).or_default();
                 }
@@ -302,8 +302,8 @@ impl<'a> Apply<'a> {
         let mut silent = closed.clone();
         closed.and(&listed.closed);
         silent.minus(&listed.closed);
-        if matches!(transport, Transport::Sctp | Transport::Ip) {
-            // Nothing covers them: what is not mentioned was not asked.
+        if transport == Transport::Ip {
+            // Nothing covers it: what is not mentioned was not asked.
             silent = PortBits::new();
         }
         let existed = before.is_some();

@@ -8,52 +8,80 @@ use serde::de::DeserializeOwned;
 use crate::error::StoreError;
 use crate::tree::MAX_VALUE_LEN;
 
-/// The version of every record's layout.
+/// The version of every record's layout, but where a record says otherwise.
 pub(crate) const RECORD_VERSION: u8 = 1;
 const HEAD_LEN: usize = 5;
 
 /// The value that holds `record` under `key`.
 pub(crate) fn seal<T: Serialize>(key: &[u8], record: &T) -> Result<Vec<u8>, StoreError> {
+    seal_as(RECORD_VERSION, key, record)
+}
+
+/// The same for a record of another layout.
+pub(crate) fn seal_as<T: Serialize>(
+    version: u8,
+    key: &[u8],
+    record: &T,
+) -> Result<Vec<u8>, StoreError> {
     let body = postcard::to_stdvec(record)
         .map_err(|e| StoreError::corrupt(format!("a record can't be written: {e}")))?;
     let len = body.len() + HEAD_LEN;
     if len > MAX_VALUE_LEN {
         return Err(StoreError::TooLarge { what: "a record", len });
     }
-    Ok(envelope(key, &body))
+    Ok(envelope(version, key, &body))
 }
 
 /// `body` with the head that belongs to it under `key`.
-pub(crate) fn envelope(key: &[u8], body: &[u8]) -> Vec<u8> {
+pub(crate) fn envelope(version: u8, key: &[u8], body: &[u8]) -> Vec<u8> {
     let mut value = Vec::with_capacity(body.len() + HEAD_LEN);
-    value.push(RECORD_VERSION);
-    value.extend_from_slice(&checksum(key, body).to_le_bytes());
+    value.push(version);
+    value.extend_from_slice(&checksum(version, key, body).to_le_bytes());
     value.extend_from_slice(body);
     value
 }
 
 /// The record in `value` under `key`.
 pub(crate) fn unseal<T: DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<T, StoreError> {
-    let bad = |what: &str| StoreError::corrupt(format!("{what} under key {}", hex(key)));
-    let (head, body) = value.split_at_checked(HEAD_LEN).ok_or_else(|| bad("a value too short"))?;
-    let [version, crc @ ..] = head else {
-        return Err(bad("a value too short"));
-    };
-    if *version != RECORD_VERSION {
-        return Err(bad("a record of another version"));
-    }
-    if crc != checksum(key, body).to_le_bytes() {
-        return Err(bad("a wrong checksum"));
-    }
-    let (record, rest) =
-        postcard::take_from_bytes(body).map_err(|_| bad("a record that makes no sense"))?;
-    if rest.is_empty() { Ok(record) } else { Err(bad("a record with a tail")) }
+    let (_, body) = opened(key, value, &[RECORD_VERSION])?;
+    decode(key, body)
 }
 
-fn checksum(key: &[u8], body: &[u8]) -> u32 {
+/// The version and the body of `value` under `key`; the version is one of `known`.
+pub(crate) fn opened<'a>(
+    key: &[u8],
+    value: &'a [u8],
+    known: &[u8],
+) -> Result<(u8, &'a [u8]), StoreError> {
+    let (head, body) =
+        value.split_at_checked(HEAD_LEN).ok_or_else(|| bad(key, "a value too short"))?;
+    let [version, crc @ ..] = head else {
+        return Err(bad(key, "a value too short"));
+    };
+    if !known.contains(version) {
+        return Err(bad(key, "a record of another version"));
+    }
+    if crc != checksum(*version, key, body).to_le_bytes() {
+        return Err(bad(key, "a wrong checksum"));
+    }
+    Ok((*version, body))
+}
+
+/// What all of `body` under `key` says.
+pub(crate) fn decode<T: DeserializeOwned>(key: &[u8], body: &[u8]) -> Result<T, StoreError> {
+    let (record, rest) =
+        postcard::take_from_bytes(body).map_err(|_| bad(key, "a record that makes no sense"))?;
+    if rest.is_empty() { Ok(record) } else { Err(bad(key, "a record with a tail")) }
+}
+
+fn bad(key: &[u8], what: &str) -> StoreError {
+    StoreError::corrupt(format!("{what} under key {}", hex(key)))
+}
+
+fn checksum(version: u8, key: &[u8], body: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(key);
-    hasher.update(&[RECORD_VERSION]);
+    hasher.update(&[version]);
     hasher.update(body);
     hasher.finalize()
 }

@@ -63,23 +63,20 @@ impl<'a> CoverIndex<'a> {
     }
 }
 
-/// The same coverage with one block for each pair of port sets.
+/// The same coverage with one block for each choice of port sets.
 pub(crate) fn merged(coverage: impl IntoIterator<Item = Block>) -> TargetSet {
-    let mut by_ports: BTreeMap<(PortSet, PortSet), Vec<AddrRange>> = BTreeMap::new();
+    let mut by_ports: BTreeMap<[PortSet; 3], Vec<AddrRange>> = BTreeMap::new();
     for block in coverage {
-        let ranges = by_ports.entry((block.tcp, block.udp)).or_default();
+        let ranges = by_ports.entry([block.tcp, block.udp, block.sctp]).or_default();
         ranges.extend_from_slice(block.addrs.ranges());
     }
     by_ports
         .into_iter()
-        .filter(|((tcp, udp), _)| !(tcp.is_empty() && udp.is_empty()))
-        .map(|((tcp, udp), ranges)| Block {
-            addrs: ranges.into_iter().collect::<AddrSet>(),
-            tcp,
-            udp,
-            ..Block::default()
+        .map(|([tcp, udp, sctp], ranges)| {
+            let addrs = ranges.into_iter().collect::<AddrSet>();
+            Block { addrs, tcp, udp, sctp }
         })
-        .filter(|block| !block.addrs.is_empty())
+        .filter(|block| !block.addrs.is_empty() && block.ports_len() > 0)
         .collect()
 }
 
@@ -96,12 +93,10 @@ mod tests {
                     AddrRange::new([10, 0, 0, first].into(), [10, 0, 0, last].into())
                 };
                 let addrs = ranges.into_iter().filter_map(range).collect();
-                Block {
-                    addrs,
-                    tcp: [port].into_iter().collect(),
-                    udp: PortSet::new(),
-                    ..Block::default()
-                }
+                let mut block = Block { addrs, ..Block::default() };
+                let carrier = Transport::WITH_PORTS[usize::from(port) % 3];
+                *block.ports_mut(carrier).unwrap() = [port].into_iter().collect();
+                block
             },
         )
     }
@@ -112,12 +107,13 @@ mod tests {
             blocks in prop::collection::vec(block(), 0..6), last in any::<u8>(), port in 1..9_u16,
         ) {
             let set: TargetSet = blocks.into_iter().collect();
-            let endpoint = Endpoint::tcp([10, 0, 0, last].into(), port);
+            let transport = Transport::WITH_PORTS[usize::from(port) % 3];
+            let endpoint = Endpoint::new([10, 0, 0, last].into(), transport, port);
             prop_assert_eq!(CoverIndex::new(&set).contains(&endpoint), set.contains(&endpoint));
             let merged = merged(set.blocks().iter().cloned());
             prop_assert_eq!(merged.contains(&endpoint), set.contains(&endpoint));
             let mut bits = PortBits::new();
-            CoverIndex::new(&merged).add_ports(endpoint.addr, Transport::Tcp, &mut bits);
+            CoverIndex::new(&merged).add_ports(endpoint.addr, transport, &mut bits);
             prop_assert_eq!(bits.contains(port), set.contains(&endpoint));
         }
     }

@@ -262,12 +262,17 @@ impl<'a> Writer<'a> {
 
     pub(crate) fn put<T: Serialize>(&mut self, key: Vec<u8>, record: &T) -> Result<(), StoreError> {
         let value = seal(&key, record)?;
+        self.put_sealed(key, value);
+        Ok(())
+    }
+
+    /// Puts a record that is sealed already.
+    pub(crate) fn put_sealed(&mut self, key: Vec<u8>, value: Vec<u8>) {
         self.bytes += key.len() + value.len();
         if let Some(written) = &mut self.written {
             written.insert(key.clone());
         }
         self.ops.push((key, Some(value)));
-        Ok(())
     }
 
     pub(crate) fn put_value(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {

@@ -54,6 +54,7 @@ mod codec;
 mod commit;
 mod compare;
 mod cover;
+mod coverage;
 mod current;
 mod disk;
 mod inner;

@@ -7,12 +7,13 @@ use portolan_core::target::AddrRange;
 use serde::{Deserialize, Serialize};
 
 use crate::apply::transition_endpoint;
-use crate::codec::{hex, seal, unseal};
+use crate::codec::{envelope, hex, seal, unseal};
+use crate::coverage::{BlockRec, seal_blocks, unseal_blocks};
 use crate::error::StoreError;
 use crate::expected::Selector;
 use crate::key::{self, Key, Parts};
 use crate::record::{
-    BlockRec, ClosedRec, Code, CurrentRec, ExpectRec, HostRec, QuietRec, RowRec, ScanRec, SignRec,
+    ClosedRec, Code, CurrentRec, ExpectRec, HostRec, QuietRec, RowRec, ScanRec, SignRec,
     TransitionRec,
 };
 use crate::report::{ScanId, SiteName};
@@ -163,7 +164,7 @@ fn scan_line(
                 return Ok(None);
             };
             if prefix == key::COVERAGE {
-                Line::Coverage { id, chunk, blocks: unseal(bytes, value)? }
+                Line::Coverage { id, chunk, blocks: unseal_blocks(bytes, value)? }
             } else {
                 Line::Signs { id, chunk, signs: unseal(bytes, value)? }
             }
@@ -190,7 +191,9 @@ impl Line {
                 {
                     return Err("a reversed address range".to_owned());
                 }
-                sealed(scan(key::COVERAGE, *id).u32(*chunk).done(), blocks)
+                let key = scan(key::COVERAGE, *id).u32(*chunk).done();
+                let value = seal_blocks(&key, blocks).map_err(|e| e.to_string())?;
+                Ok((key, value))
             }
             Self::Rows { id, rows } => {
                 let last = rows.last().map(row_endpoint).ok_or("no rows")?;
@@ -278,7 +281,10 @@ fn rising<T: PartialOrd>(items: impl Iterator<Item = T>) -> Result<(), String> {
 ///
 /// The checksum would keep a fuzzer out of the records, so it is put right first.
 pub fn check_record(key: &[u8], body: &[u8]) -> bool {
-    of_pair(&(key.to_vec(), crate::codec::envelope(key, body))).is_ok()
+    let sound = |version| of_pair(&(key.to_vec(), envelope(version, key, body))).is_ok();
+    // Both are read: neither may panic because the other was fine.
+    let versions = [1, 2].map(sound);
+    versions.contains(&true)
 }
 
 /// Reads bytes as a line of an export and makes the record of it that an import would store;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use portolan_core::target::{AddrRange, Block, PortSet, TargetSet};
-use portolan_core::{Endpoint, PortState, Reason, Transport, UnixTime};
+use portolan_core::{Endpoint, HostObservation, PortState, Reason, Transport, UnixTime};
 use proptest::prelude::*;
 
 use crate::memory::MemoryTree;
@@ -53,6 +53,12 @@ fn addr(host: u8) -> IpAddr {
     IpAddr::from([10, 0, 0, host])
 }
 
+/// Odd ports are TCP's, even ones SCTP's: silence means the same for both.
+fn endpoint(host: u8, port: u16) -> Endpoint {
+    let transport = if port % 2 == 1 { Transport::Tcp } else { Transport::Sctp };
+    Endpoint::new(addr(host), transport, port)
+}
+
 fn report(at: i64, hosts: (u8, u8), found: &[Found]) -> ScanReport {
     let (first, last) = (hosts.0.min(hosts.1), hosts.0.max(hosts.1));
     let mut report =
@@ -60,13 +66,13 @@ fn report(at: i64, hosts: (u8, u8), found: &[Found]) -> ScanReport {
     let range = AddrRange::new(addr(first), addr(last)).unwrap();
     report.coverage = TargetSet::single(Block {
         addrs: [range].into_iter().collect(),
-        tcp: [(1, PORTS)].into_iter().collect(),
+        tcp: (1..=PORTS).step_by(2).collect(),
         udp: PortSet::new(),
-        ..Block::default()
+        sctp: (2..=PORTS).step_by(2).collect(),
     });
     let mut all = found.iter();
     for host in 0..HOSTS {
-        let mut closed = Vec::new();
+        let mut closed: BTreeMap<Transport, Vec<u16>> = BTreeMap::new();
         for port in 1..=PORTS {
             let found = *all.next().unwrap();
             if host < first || host > last {
@@ -74,7 +80,7 @@ fn report(at: i64, hosts: (u8, u8), found: &[Found]) -> ScanReport {
             }
             match found {
                 Found::Open => report.states.push(EndpointState {
-                    endpoint: Endpoint::tcp(addr(host), port),
+                    endpoint: endpoint(host, port),
                     state: PortState::Open,
                     reason: Reason::SynAck,
                     ttl: None,
@@ -83,15 +89,29 @@ fn report(at: i64, hosts: (u8, u8), found: &[Found]) -> ScanReport {
                     service: None,
                     banner: None,
                 }),
-                Found::Closed => closed.push(port),
+                Found::Closed => {
+                    let transport = endpoint(host, port).transport;
+                    closed.entry(transport).or_default().push(port);
+                }
                 Found::Silent => {}
             }
         }
-        if !closed.is_empty() {
-            let ports = closed.into_iter().collect();
-            let list = HostPorts { addr: addr(host), transport: Transport::Tcp, ports };
-            report.closed.push(list);
-        }
+        // As scans do: whoever answers over one carrier is seen to be silent over the other.
+        let answered =
+            !closed.is_empty() || report.states.iter().any(|s| s.endpoint.addr == addr(host));
+        report.hosts.extend(answered.then(|| HostObservation {
+            at: UnixTime::from_seconds(at),
+            addr: addr(host),
+            reason: Reason::SynAck,
+            mac: None,
+            ttl: None,
+            rtt: None,
+        }));
+        report.closed.extend(closed.into_iter().map(|(transport, ports)| HostPorts {
+            addr: addr(host),
+            transport,
+            ports: ports.into_iter().collect(),
+        }));
     }
     report
 }
@@ -109,7 +129,7 @@ impl Model {
         let mut all = BTreeMap::new();
         for host in 0..HOSTS {
             for port in 1..=PORTS {
-                let endpoint = Endpoint::tcp(addr(host), port);
+                let endpoint = endpoint(host, port);
                 for (id, scan) in &self.scans {
                     if let Some(state) = scan.state_of(&endpoint) {
                         all.insert(endpoint, (state, *id));
@@ -125,7 +145,7 @@ impl Model {
         let mut rows = Vec::new();
         for host in 0..HOSTS {
             for port in 1..=PORTS {
-                let endpoint = Endpoint::tcp(addr(host), port);
+                let endpoint = endpoint(host, port);
                 let (want, have) = (self.expected.get(&endpoint), current.get(&endpoint));
                 let open = Some(PortState::Open);
                 let (want, have) = (want.copied(), have.map(|(state, _)| *state));
@@ -134,6 +154,7 @@ impl Model {
                 }
             }
         }
+        rows.sort_unstable_by_key(|row| row.0);
         rows
     }
 }
@@ -195,7 +216,7 @@ fn run(steps: &[Step]) {
                 model.scans.insert(id, report);
             }
             Step::Expect(host, port, is_open) => {
-                let endpoint = Endpoint::tcp(addr(*host), *port);
+                let endpoint = endpoint(*host, *port);
                 let state = if *is_open { PortState::Open } else { PortState::Closed };
                 let comment = String::new();
                 let selector = selector(&endpoint);
@@ -203,7 +224,7 @@ fn run(steps: &[Step]) {
                 model.expected.insert(endpoint, state);
             }
             Step::Unexpect(host, port) => {
-                let endpoint = Endpoint::tcp(addr(*host), *port);
+                let endpoint = endpoint(*host, *port);
                 let count = store.unexpect(&[selector(&endpoint)]).unwrap();
                 assert_eq!(count, usize::from(model.expected.remove(&endpoint).is_some()));
             }
@@ -213,7 +234,10 @@ fn run(steps: &[Step]) {
                 let all = store.expected(&Filter::default(), &PageRequest::all()).unwrap().items;
                 model.expected = all
                     .iter()
-                    .map(|e| (Endpoint::tcp(e.selector.addrs.first(), e.selector.ports.0), e.state))
+                    .map(|e| {
+                        let Selector { addrs, transport, ports, .. } = e.selector;
+                        (Endpoint::new(addrs.first(), transport, ports.0), e.state)
+                    })
                     .collect();
                 assert_eq!(drift(&store), []);
             }

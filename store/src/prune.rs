@@ -152,17 +152,9 @@ fn shrunk(coverage: &TargetSet, kept: &Kept) -> TargetSet {
         let mut covered = PortBits::new();
         cover.add_ports(addr, transport, &mut covered);
         bits.and(&covered);
-        let addrs = [addr].into_iter().collect();
-        let none = PortSet::new;
-        match transport {
-            Transport::Tcp => {
-                Some(Block { addrs, tcp: bits.to_set(), udp: none(), ..Block::default() })
-            }
-            Transport::Udp => {
-                Some(Block { addrs, tcp: none(), udp: bits.to_set(), ..Block::default() })
-            }
-            Transport::Sctp | Transport::Ip => None,
-        }
+        let mut block = Block { addrs: [addr].into_iter().collect(), ..Block::default() };
+        *block.ports_mut(transport)? = bits.to_set();
+        Some(block)
     });
     cover::merged(blocks)
 }

@@ -116,6 +116,10 @@ pub(crate) struct Ports(pub(crate) PortSet);
 const BITMAP_LEN: usize = 8192;
 
 impl Ports {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn to_bytes(&self) -> Vec<u8> {
         let ranges = self.0.ranges();
         if ranges.len() * 4 < BITMAP_LEN {
@@ -270,14 +274,6 @@ pub(crate) struct SignRec {
     pub(crate) mac: Option<Mac>,
     pub(crate) ttl: Option<u8>,
     pub(crate) rtt_us: Option<u64>,
-}
-
-/// Some addresses with the same ports.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct BlockRec {
-    pub(crate) addrs: Vec<(IpAddr, IpAddr)>,
-    pub(crate) tcp: Ports,
-    pub(crate) udp: Ports,
 }
 
 /// A scan's header.

@@ -212,8 +212,8 @@ pub struct ScanCounters {
 
 /// What one scan found, ready to be committed.
 ///
-/// A covered endpoint that is neither in `states` nor in `closed` was silent: `filtered` for TCP,
-/// `open|filtered` for UDP, reason `no-response`.
+/// A covered endpoint that is neither in `states` nor in `closed` was silent: `filtered` for TCP
+/// and SCTP, `open|filtered` for UDP, reason `no-response`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScanReport {
     /// The address space that was scanned.
@@ -226,7 +226,7 @@ pub struct ScanReport {
     pub started_at: UnixTime,
     /// Last answer.
     pub finished_at: UnixTime,
-    /// What was asked (TCP and UDP).
+    /// What was asked.
     pub coverage: TargetSet,
     /// False when it was interrupted: then `coverage` holds only what was really asked.
     pub complete: bool,
@@ -323,14 +323,16 @@ impl ScanReport {
 
     /// Adds what `coverage` has and this report's lacks.
     fn cover(&mut self, coverage: &TargetSet) {
-        let covered =
-            |addr, transport, port| self.coverage.contains(&Endpoint::new(addr, transport, port));
+        let covered = |addr, transport, ports: &PortSet| {
+            ports.iter().all(|p| self.coverage.contains(&Endpoint::new(addr, transport, p)))
+        };
         let missing = coverage.blocks().iter().any(|block| {
             block.addrs.ranges().iter().any(|range| {
                 let ends = [range.first(), range.last()];
                 ends.into_iter().any(|addr| {
-                    block.tcp.iter().any(|p| !covered(addr, Transport::Tcp, p))
-                        || block.udp.iter().any(|p| !covered(addr, Transport::Udp, p))
+                    let with_ports = Transport::WITH_PORTS.into_iter();
+                    let mut sets = with_ports.filter_map(|t| Some((t, block.ports(t)?)));
+                    sets.any(|(transport, ports)| !covered(addr, transport, ports))
                 })
             })
         });
@@ -415,7 +417,7 @@ pub struct EndpointRow {
     /// The address space.
     pub site: SiteName,
     /// The endpoint and all that was seen of it. Ports from a compact list carry the scan's end
-    /// as their time and `reset` (TCP) or `port-unreach` as their reason.
+    /// as their time and `reset` (TCP), `abort` (SCTP) or `port-unreach` as their reason.
     pub state: EndpointState,
 }
 

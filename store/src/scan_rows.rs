@@ -10,11 +10,12 @@ use portolan_core::target::{AddrRange, AddrSet, Block, TargetSet};
 use portolan_core::{Endpoint, HostObservation, PortState, Reason, Transport, UnixTime};
 
 use crate::cover;
+use crate::coverage::{BlockRec, seal_blocks, unseal_blocks};
 use crate::error::StoreError;
 use crate::inner::{Inner, Writer};
 use crate::key::{self, Key, Parts};
 use crate::record::{
-    Blob, BlockRec, ClosedRec, Code, CountersRec, Mac, Ports, RowRec, ScanRec, ServiceRec, SignRec,
+    Blob, ClosedRec, Code, CountersRec, Mac, Ports, RowRec, ScanRec, ServiceRec, SignRec,
 };
 use crate::report::{
     EndpointState, HostPorts, ScanCounters, ScanId, ScanRecord, ScanReport, ServiceRecord,
@@ -56,19 +57,33 @@ pub(crate) fn stage_coverage(
                 addrs: ranges.iter().map(|r| (r.first(), r.last())).collect(),
                 tcp: Ports(block.tcp.clone()),
                 udp: Ports(block.udp.clone()),
+                sctp: Ports(block.sctp.clone()),
             };
-            let ports = (block.tcp.ranges().len() + block.udp.ranges().len()) * 4;
+            let sets = [&block.tcp, &block.udp, &block.sctp];
+            let ports = sets.map(|set| set.ranges().len() * 4).iter().sum::<usize>();
             let size = ranges.len() * 36 + ports.min(16 << 10);
             if let Some((n, chunk)) = chunks.push(rec, size) {
-                writer.put(Key::new(key::COVERAGE).scan(id).u32(n).done(), &chunk)?;
+                put_blocks(writer, id, n, &chunk)?;
                 writer.part()?;
             }
         }
     }
     if let Some((n, chunk)) = chunks.last() {
-        writer.put(Key::new(key::COVERAGE).scan(id).u32(n).done(), &chunk)?;
+        put_blocks(writer, id, n, &chunk)?;
     }
     writer.part()
+}
+
+fn put_blocks(
+    writer: &mut Writer<'_>,
+    id: ScanId,
+    number: u32,
+    chunk: &[BlockRec],
+) -> Result<(), StoreError> {
+    let key = Key::new(key::COVERAGE).scan(id).u32(number).done();
+    let value = seal_blocks(&key, chunk)?;
+    writer.put_sealed(key, value);
+    Ok(())
 }
 
 /// Writes endpoints under a scan; they come in order.
@@ -176,13 +191,14 @@ pub(crate) fn header(inner: &Inner, id: ScanId) -> Result<Option<ScanRec>, Store
 pub(crate) fn coverage(inner: &Inner, id: ScanId) -> Result<TargetSet, StoreError> {
     let prefix = Key::new(key::COVERAGE).scan(id);
     let mut blocks = Vec::new();
-    for pair in inner.range::<Vec<BlockRec>>(&prefix.clone().done(), &prefix.end()) {
-        blocks.extend(pair?.1.into_iter().map(|rec| Block {
+    for pair in inner.kv.range(&prefix.clone().done(), &prefix.end()) {
+        let (key, value) = pair?;
+        blocks.extend(unseal_blocks(&key, &value)?.into_iter().map(|rec| Block {
             addrs:
                 rec.addrs.iter().filter_map(|(a, b)| AddrRange::new(*a, *b)).collect::<AddrSet>(),
             tcp: rec.tcp.0,
             udp: rec.udp.0,
-            ..Block::default()
+            sctp: rec.sctp.0,
         }));
     }
     Ok(cover::merged(blocks))
@@ -496,6 +512,7 @@ fn observation(rec: &SignRec) -> HostObservation {
 pub(crate) const fn listed_reason(transport: Transport, state: PortState) -> Reason {
     match (state, transport) {
         (PortState::Closed, Transport::Tcp) => Reason::Reset,
+        (PortState::Closed, Transport::Sctp) => Reason::Abort,
         (PortState::Closed, _) => Reason::PortUnreach,
         _ => Reason::NoResponse,
     }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::{IpAddr, TcpListener};
 use std::process::Command;
 
-use portolan_core::{Endpoint, MacAddr, PortState, Reason, UnixTime};
+use portolan_core::{Endpoint, MacAddr, PortState, Reason, Transport, UnixTime};
 use portolan_store::import::{Limits, detect, masscan_json, masscan_list, nmap_xml};
 use portolan_store::{Filter, PageRequest, ScanReport, SiteName, Source, Store, StoreOptions};
 
@@ -77,6 +77,22 @@ fn extraports_without_lists_are_what_is_left() {
     let report = read(&format!("{HEAD}{host}{TAIL}"));
     assert_eq!(report.state_of(&Endpoint::tcp(addr(1), 20)), Some(PortState::Closed));
     assert_eq!(report.state_of(&Endpoint::tcp(addr(1), 22)), Some(PortState::Open));
+}
+
+#[test]
+fn sctp_ports_are_covered_whether_they_answered_or_not() {
+    let head = HEAD.replace("\"syn\" protocol=\"tcp\"", "\"sctpinit\" protocol=\"sctp\"");
+    let host = r#"<host><status state="up" reason="echo-reply"/><address addr="10.0.0.1" addrtype="ipv4"/>
+<ports><extraports state="filtered" count="10"/>
+<port protocol="sctp" portid="22"><state state="open" reason="init-ack" reason_ttl="64"/></port>
+</ports></host>
+"#;
+    let report = read(&format!("{head}{host}{TAIL}"));
+    let of = |port| report.state_of(&Endpoint::new(addr(1), Transport::Sctp, port));
+    assert_eq!(of(22), Some(PortState::Open));
+    assert_eq!((of(20), of(30)), (Some(PortState::Filtered), Some(PortState::Filtered)));
+    assert_eq!((of(19), of(31)), (None, None));
+    assert!(!report.coverage.contains(&Endpoint::tcp(addr(1), 22)));
 }
 
 #[test]

@@ -453,6 +453,60 @@ fn a_nearly_full_disk_is_left_alone() {
     assert!(!store.is_read_only());
 }
 
+/// What is asked over SCTP can fall silent, go out and come back as TCP can.
+#[test]
+fn sctp_is_covered_as_tcp_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let at = |at: i64, open: &[u16], closed: &[u16]| {
+        let mut report = report(at, &[22]);
+        let mut block = report.coverage.blocks()[0].clone();
+        block.sctp = [2905, 36_412, 38_412].into_iter().collect();
+        report.coverage = TargetSet::single(block);
+        let sctp = |port| Endpoint::new(host(1), Transport::Sctp, port);
+        report.states.extend(open.iter().map(|p| state(sctp(*p), PortState::Open, at + 1)));
+        let ports = closed.iter().copied().collect();
+        report.closed.push(HostPorts { addr: host(1), transport: Transport::Sctp, ports });
+        report
+    };
+    let first = store.commit_scan(&at(1000, &[2905, 36_412], &[38_412])).unwrap();
+    let gone = Endpoint::new(host(1), Transport::Sctp, 36_412);
+    let second = at(2000, &[2905], &[38_412]);
+    assert_eq!(store.unconfirmed(&second).unwrap(), [gone], "asked again before it is told");
+    let second = store.commit_scan(&second).unwrap();
+    assert_eq!(store.scan(second).unwrap().unwrap().coverage, at(2000, &[], &[]).coverage);
+
+    let mut text = Vec::new();
+    store.export(&mut text).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let copy = open(other.path());
+    copy.import(&mut text.as_slice()).unwrap();
+    let mut again = Vec::new();
+    copy.export(&mut again).unwrap();
+    assert_eq!(String::from_utf8(text).unwrap(), String::from_utf8(again).unwrap());
+
+    let all = PageRequest::all();
+    for store in [&store, &copy] {
+        assert_eq!(store.verify().unwrap().problems, Vec::<String>::new());
+        let sctp = Filter { transport: Some(Transport::Sctp), ..Filter::default() };
+        let rows = store.current(&sctp, &all).unwrap().items;
+        let rows: Vec<_> = rows.iter().map(|r| (r.endpoint.port, r.state, r.reason)).collect();
+        let open = (2905, PortState::Open, Reason::SynAck);
+        let silent = (36_412, PortState::Filtered, Reason::NoResponse);
+        assert_eq!(rows, [open, silent, (38_412, PortState::Closed, Reason::Abort)]);
+        let sides = (Side::Scan(first), Side::Scan(second));
+        let options = DiffOptions::default();
+        let page = store.diff(sides.0, sides.1, &sctp, &options, &all).unwrap().unwrap();
+        let told: Vec<_> = page.items.iter().map(|r| (r.endpoint, r.from, r.to)).collect();
+        assert_eq!(told, [(gone, Some(PortState::Open), Some(PortState::Filtered))]);
+    }
+    // What later scans have superseded goes, and the rest keeps its coverage.
+    store.prune(UnixTime::from_seconds(1500)).unwrap();
+    assert_eq!(store.verify().unwrap().problems, Vec::<String>::new());
+    let kept = store.scan(second).unwrap().unwrap();
+    assert!(kept.coverage.contains(&gone));
+}
+
 /// The golden store was written by layout version 1 and is read by every later program.
 #[test]
 fn a_store_of_layout_version_1_is_read() {

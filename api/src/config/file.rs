@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use portolan_core::target::TargetSpec;
-use portolan_core::target::spec::NameLookup;
 use portolan_store::SiteName;
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
@@ -12,7 +11,8 @@ use toml::{Deserializer, Spanned};
 
 use super::scan::{RawScan, ScanConfig};
 use super::{
-    ConfigError, ConfigWarning, ImportConfig, Limits, LogFormat, Overrides, scope as make_scope,
+    ConfigError, ConfigWarning, ImportConfig, Limits, LogFormat, Overrides, Sources,
+    scope as make_scope,
 };
 use crate::auth::Token;
 use crate::schedule::parse_interval;
@@ -271,12 +271,12 @@ impl Settings {
     }
 
     /// The scans, bounded by the scope, and what was refused, in the order of the lines.
-    pub(super) fn scans(&self, names: NameLookup<'_>) -> (Vec<ScanConfig>, Vec<ConfigWarning>) {
+    pub(super) fn scans(&self, sources: &Sources<'_>) -> (Vec<ScanConfig>, Vec<ConfigWarning>) {
         let scope = make_scope(self.allow.as_ref(), self.exclude.as_ref());
         let mut warnings = self.warnings.clone();
         let mut scans: Vec<ScanConfig> = Vec::new();
         for (_, raw) in &self.raw_scans {
-            match raw.build(&scope, names) {
+            match raw.build(&scope, sources) {
                 Ok(scan) if scans.iter().any(|s| s.spec.name == scan.spec.name) => {
                     let message = format!("scan {:?} is there already", scan.spec.name);
                     warnings.push(ConfigWarning { line: raw.line(), message });

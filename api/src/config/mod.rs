@@ -13,7 +13,7 @@ use portolan_core::target::{AddrSet, Scope, TargetSpec};
 use portolan_store::SiteName;
 
 use crate::auth::Token;
-pub use scan::{ScanConfig, ScanKind, ScanRate, ScanSpec};
+pub use scan::{LinkName, ScanConfig, ScanKind, ScanRate, ScanSpec, THREADS_MAX};
 
 /// Where the daemon listens unless told otherwise.
 pub const DEFAULT_LISTEN: SocketAddr =
@@ -157,6 +157,9 @@ pub enum ConfigError {
     },
 }
 
+/// Says whether a word names a link, and if not, what would.
+pub type LinkCheck<'a> = &'a dyn Fn(&str) -> Result<(), String>;
+
 /// Where the settings come from; later ones win.
 #[derive(Clone, Copy)]
 pub struct Sources<'a> {
@@ -168,6 +171,8 @@ pub struct Sources<'a> {
     pub flags: &'a Overrides,
     /// Finds ports by service name.
     pub names: NameLookup<'a>,
+    /// Knows the links.
+    pub links: LinkCheck<'a>,
 }
 
 /// Settings from flags.
@@ -195,7 +200,7 @@ impl DaemonConfig {
         let mut settings = file::Settings::read(sources.file.unwrap_or_default())?;
         settings.apply_env(sources.env)?;
         settings.apply_flags(sources.flags);
-        let (scans, warnings) = settings.scans(sources.names);
+        let (scans, warnings) = settings.scans(sources);
         let token = settings.token()?;
         let listen = settings.listen.unwrap_or(DEFAULT_LISTEN);
         if token.is_none() && !listen.ip().is_loopback() {

@@ -4,16 +4,19 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use portolan_core::target::spec::NameLookup;
+use portolan_core::plan::PASSES_MAX;
 use portolan_core::target::{PortSpec, Scope, TargetSpec};
 use portolan_store::SiteName;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
-use super::ConfigWarning;
 use super::file::Lines;
+use super::{ConfigWarning, LinkCheck, Sources};
 use crate::schedule::{Cadence, CronCadence, parse_interval};
+
+/// Most sending threads of a scan.
+pub const THREADS_MAX: u32 = 64;
 
 /// What to scan, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +37,10 @@ pub struct ScanSpec {
     pub rate: Option<ScanRate>,
     /// Further probes to what has not answered; `None`: the engine's default.
     pub retries: Option<u8>,
+    /// What probes leave by; `None`: what the engine finds best.
+    pub link: Option<LinkName>,
+    /// Sending threads, up to [`THREADS_MAX`]; `None`: the engine's default.
+    pub threads: Option<NonZeroU32>,
     /// What may be touched at all.
     pub scope: Scope,
     /// Whether to find out which service answers.
@@ -52,6 +59,21 @@ pub enum ScanKind {
     Connect,
     /// Host discovery only.
     Discover,
+}
+
+/// The name of a link, which whoever has the links knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkName(String);
+
+impl LinkName {
+    fn new(word: &str, check: LinkCheck<'_>) -> Result<Self, String> {
+        check(word).map(|()| Self(word.to_owned()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// How fast a scan goes.
@@ -113,6 +135,8 @@ pub(super) struct RawScan {
     kinds: Option<Spanned<Vec<ScanKind>>>,
     rate: Option<Spanned<ScanRate>>,
     retries: Option<Spanned<u8>>,
+    link: Option<Spanned<String>>,
+    threads: Option<Spanned<u32>>,
     interval: Option<Spanned<String>>,
     cron: Option<Spanned<String>>,
     timezone: Option<Spanned<String>>,
@@ -132,6 +156,8 @@ struct FieldLines {
     ports: usize,
     kinds: usize,
     retries: usize,
+    link: usize,
+    threads: usize,
     cadence: usize,
 }
 
@@ -148,6 +174,8 @@ impl RawScan {
             ports: line(self.ports.as_ref(), lines, name),
             kinds: line(self.kinds.as_ref(), lines, name),
             retries: line(self.retries.as_ref(), lines, name),
+            link: line(self.link.as_ref(), lines, name),
+            threads: line(self.threads.as_ref(), lines, name),
             cadence: line(when, lines, name),
         };
     }
@@ -164,7 +192,7 @@ impl RawScan {
     pub(super) fn build(
         &self,
         scope: &Scope,
-        names: NameLookup<'_>,
+        sources: &Sources<'_>,
     ) -> Result<ScanConfig, ConfigWarning> {
         let name = self.name.get_ref();
         let bad = |line: usize| {
@@ -188,13 +216,15 @@ impl RawScan {
             || Ok(TargetSpec::default()),
             |list| target_list(list.get_ref()).map_err(bad(lines.exclude)),
         )?;
-        let ports = self.ports.as_ref().map(|text| PortSpec::parse(text.get_ref(), names));
+        let ports = self.ports.as_ref().map(|text| PortSpec::parse(text.get_ref(), sources.names));
         let ports = ports.transpose().map_err(|e| bad(lines.ports)(format!("ports: {e}")))?;
         let rate = self.rate.as_ref().map(|rate| *rate.get_ref());
         let retries = self.retries.as_ref().map(|retries| *retries.get_ref());
-        if retries.is_some_and(|r| r > 20) {
-            return Err(bad(lines.retries)("retries; expected 0 to 20".to_owned()));
+        if retries.is_some_and(|r| r >= PASSES_MAX) {
+            return Err(bad(lines.retries)(format!("retries; expected 0 to {}", PASSES_MAX - 1)));
         }
+        let link = self.link.as_ref().map(|word| LinkName::new(word.get_ref(), sources.links));
+        let link = link.transpose().map_err(|e| bad(lines.link)(format!("link: {e}")))?;
         let spec = ScanSpec {
             name: name.clone(),
             site,
@@ -204,6 +234,8 @@ impl RawScan {
             kinds: self.kinds().map_err(bad(lines.kinds))?,
             rate,
             retries,
+            link,
+            threads: self.threads().map_err(bad(lines.threads))?,
             scope: scope.clone(),
             identify: self.identify,
         };
@@ -222,6 +254,12 @@ impl RawScan {
             return Err("kinds is empty; expected some of syn, udp, connect, discover".to_owned());
         }
         Ok(kinds)
+    }
+
+    fn threads(&self) -> Result<Option<NonZeroU32>, String> {
+        let Some(threads) = &self.threads else { return Ok(None) };
+        let count = NonZeroU32::new(*threads.get_ref()).filter(|n| n.get() <= THREADS_MAX);
+        count.map(Some).ok_or_else(|| format!("threads; expected 1 to {THREADS_MAX}"))
     }
 
     fn cadence(&self) -> Result<Cadence, String> {

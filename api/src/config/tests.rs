@@ -5,13 +5,19 @@ fn no_names(_: &str) -> Vec<(portolan_core::Transport, u16)> {
     Vec::new()
 }
 
+fn two_links(word: &str) -> Result<(), String> {
+    let known = ["auto", "mmsg"].contains(&word);
+    known.then_some(()).ok_or_else(|| format!("{word:?}; expected auto or mmsg"))
+}
+
 fn load_with(
     file: &str,
     env: &[(&str, &str)],
     flags: &Overrides,
 ) -> Result<DaemonConfig, ConfigError> {
     let env: Vec<_> = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    DaemonConfig::load(&Sources { file: Some(file), env: &env, flags, names: &no_names })
+    let links = &two_links;
+    DaemonConfig::load(&Sources { file: Some(file), env: &env, flags, names: &no_names, links })
 }
 
 fn load(file: &str) -> Result<DaemonConfig, ConfigError> {
@@ -91,6 +97,34 @@ ports = "22,70000"
     assert_eq!(nightly.spec.kinds, [ScanKind::Syn, ScanKind::Udp]);
     assert_eq!(nightly.spec.site.to_string(), "berlin");
     assert!(matches!(nightly.cadence, Cadence::Cron(_)));
+}
+
+#[test]
+fn links_threads_and_retries_are_those_of_the_command_line() {
+    let scan = |name: &str, rest: &str| {
+        format!("[[scan]]\nname = '{name}'\ntargets = ['10.0.0.1']\n{rest}\n")
+    };
+    let file = [
+        scan("plain", ""),
+        scan("fast", "link = 'mmsg'\nthreads = 64"),
+        scan("unknown", "link = 'bus'"),
+        scan("none", "threads = 0"),
+        scan("many", "threads = 65"),
+        scan("patient", "retries = 15"),
+        scan("stubborn", "retries = 16"),
+    ];
+    let config = load(&file.concat()).unwrap();
+    let [plain, fast, patient] = config.scans.as_slice() else { panic!("{:?}", config.warnings) };
+    assert_eq!(patient.spec.retries, Some(15));
+    assert_eq!((&plain.spec.link, plain.spec.threads), (&None, None));
+    assert_eq!(fast.spec.link.as_ref().map(LinkName::as_str), Some("mmsg"));
+    assert_eq!(fast.spec.threads.map(std::num::NonZeroU32::get), Some(THREADS_MAX));
+    let told: Vec<_> = config.warnings.iter().map(|w| (w.line, w.message.as_str())).collect();
+    let unknown = "scan \"unknown\": link: \"bus\"; expected auto or mmsg";
+    let many = "scan \"many\": threads; expected 1 to 64";
+    let none = "scan \"none\": threads; expected 1 to 64";
+    let stubborn = "scan \"stubborn\": retries; expected 0 to 15";
+    assert_eq!(told, [(13, unknown), (17, none), (21, many), (29, stubborn)]);
 }
 
 #[test]

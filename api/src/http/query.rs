@@ -58,10 +58,10 @@ impl Query {
         })?;
         let ports = self.read("port", |text| {
             let spec = PortSpec::parse(text, &|_| Vec::new()).map_err(|e| e.to_string())?;
-            if spec.tcp.is_empty() && spec.udp.is_empty() {
+            if [&spec.tcp, &spec.udp, &spec.sctp].iter().all(|side| side.is_empty()) {
                 Ok(spec.any)
             } else {
-                Err("use the parameter protocol rather than T: and U:".to_owned())
+                Err("use the parameter protocol rather than T:, U: and S:".to_owned())
             }
         })?;
         let transport =

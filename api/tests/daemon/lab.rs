@@ -67,7 +67,8 @@ pub(crate) fn tcp(last: u8, port: u16) -> Endpoint {
 /// Reads a configuration as `serve` would, listening on a port of the system's choice.
 pub(crate) fn config(text: &str) -> DaemonConfig {
     let flags = Overrides { listen: Some(([127, 0, 0, 1], 0).into()), ..Overrides::default() };
-    let sources = Sources { file: Some(text), env: &[], flags: &flags, names: &|_| Vec::new() };
+    let (names, links) = (&|_: &str| Vec::new(), &|_: &str| Ok(()));
+    let sources = Sources { file: Some(text), env: &[], flags: &flags, names, links };
     DaemonConfig::load(&sources).unwrap()
 }
 

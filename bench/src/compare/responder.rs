@@ -5,12 +5,10 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::io;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use portolan_simnet::lab::Wire;
+use portolan_simnet::lab::{Stop, Wire, Worker};
 
 use super::frame::{Frame, Syn};
 use super::world::{Answer, Manner, RESETS_PER_SECOND_MAX, World, mix, parts};
@@ -32,20 +30,17 @@ pub(crate) enum Plain {
 /// A running responder.
 #[derive(Debug)]
 pub(crate) struct Responder {
-    stop: Arc<AtomicBool>,
-    worker: Option<JoinHandle<()>>,
+    _worker: Worker,
 }
 
 impl Responder {
     /// Answers for `world` on `interface` of the calling thread's namespace.
     pub(crate) fn start(interface: &str, world: World, plain: Plain) -> io::Result<Self> {
         let mut wire = Wire::open(interface)?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
         let mut desk = Desk::new(world, plain);
-        let work = move || {
+        let work = move |stop: &Stop| {
             Wire::hurry();
-            while !stopped.load(Ordering::Relaxed) {
+            while !stop.is_asked() {
                 let wait = desk
                     .next_due()
                     .map_or(IDLE, |due| due.saturating_duration_since(Instant::now()).min(IDLE));
@@ -53,17 +48,7 @@ impl Responder {
                 desk.give(Instant::now(), &mut |frame| deliver(&wire, frame));
             }
         };
-        let worker = thread::Builder::new().name("responder".to_owned()).spawn(work)?;
-        Ok(Self { stop, worker: Some(worker) })
-    }
-}
-
-impl Drop for Responder {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(worker) = self.worker.take() {
-            let _panicked = worker.join();
-        }
+        Ok(Self { _worker: Worker::start("responder", work)? })
     }
 }
 

@@ -8,6 +8,7 @@ use super::child::Used;
 use super::settings::Setting;
 use super::tool::{Found, Tool};
 use super::work::{OpenSet, Stage, Work};
+use crate::machine::Machine;
 use crate::wire::Measured;
 
 /// One run of one scanner.
@@ -283,10 +284,8 @@ impl Tried {
 /// Everything, and where it was measured.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Results {
-    kernel: String,
-    cpu: String,
-    cpus: usize,
-    optimized: bool,
+    #[serde(flatten)]
+    machine: Machine,
     seed: u64,
     rounds: u16,
     pub(crate) works: Vec<WorkResults>,
@@ -295,24 +294,17 @@ pub(crate) struct Results {
 impl Results {
     /// Nothing yet, on this machine.
     pub(crate) fn here(seed: u64, rounds: u16) -> Self {
-        let read = |path| std::fs::read_to_string(path).unwrap_or_default();
-        let kernel = read("/proc/sys/kernel/osrelease").trim().to_owned();
-        let cpuinfo = read("/proc/cpuinfo");
-        let model = cpuinfo.lines().find(|line| line.starts_with("model name"));
-        let cpu = model.and_then(|line| line.split(": ").nth(1)).unwrap_or("unknown").to_owned();
-        let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let optimized = !cfg!(debug_assertions);
-        Self { kernel, cpu, cpus, optimized, seed, rounds, works: Vec::new() }
+        Self { machine: Machine::here(), seed, rounds, works: Vec::new() }
     }
 
     /// For people, in Markdown; the best setting of each scanner, or `every` one that was tried.
     pub(crate) fn table(&self, every: bool) -> String {
         let mut out = String::new();
-        let Self { kernel, cpu, cpus, rounds, seed, .. } = self;
+        let Self { machine, rounds, seed, .. } = self;
         let mut write = || -> fmt::Result {
-            writeln!(out, "Linux {kernel}, {cpus} × {cpu}; median of {rounds}, seed {seed}.")?;
-            if !self.optimized {
-                writeln!(out, "\nNOT OPTIMISED: build with --release before believing a figure.")?;
+            writeln!(out, "{machine}; median of {rounds}, seed {seed}.")?;
+            if let Some(doubt) = machine.doubt() {
+                writeln!(out, "\n{doubt}.")?;
             }
             self.works.iter().try_for_each(|work| work.write(every, &mut out))
         };

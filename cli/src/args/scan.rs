@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
+use portolan_api::config::THREADS_MAX;
 use portolan_core::MacAddr;
 use portolan_core::target::Ipv6Pattern;
 use portolan_net::link::LinkKind;
@@ -76,7 +77,7 @@ pub(crate) struct ScanArgs {
     pub(crate) cooldown: Option<f64>,
     /// Sending threads
     #[arg(long, value_name = "N", help_heading = PACE)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(THREADS_MAX)))]
     pub(crate) threads: Option<u32>,
     /// What probes leave by; see `portolan doctor` [auto, mmsg, xdp, bpf; null sends
     /// nothing]

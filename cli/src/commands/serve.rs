@@ -7,6 +7,7 @@ use portolan_api::config::LogFormat as DaemonLogFormat;
 use portolan_api::{
     Daemon, DaemonConfig, DaemonError, DaemonHandle, Overrides, Sources, SystemClock,
 };
+use portolan_net::link::LinkKind;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{LogArgs, LogFormat, ServeArgs};
@@ -71,6 +72,7 @@ fn load(args: &ServeArgs, log: &LogArgs) -> Result<DaemonConfig, Failure> {
         env: &env,
         flags: &flags,
         names: &portolan_fingerprints::lookup,
+        links: &|word| word.parse::<LinkKind>().map(drop).map_err(|e| e.to_string()),
     };
     let name = args
         .config

@@ -59,7 +59,7 @@ impl ResultWriter for NmapXml {
              <nmaprun scanner=\"nmap\" args=\"{args}\" start=\"{start}\" startstr=\"{words}\" \
              version=\"portolan {version}\" xmloutputversion=\"1.05\">\n"
         );
-        for transport in [Transport::Tcp, Transport::Udp, Transport::Sctp] {
+        for transport in Transport::WITH_PORTS {
             let blocks = header.targets.blocks().iter().filter_map(|b| b.ports(transport));
             let ports = blocks.fold(portolan_core::target::PortSet::new(), |all, p| all.union(p));
             if !ports.is_empty() {

@@ -23,6 +23,9 @@ impl Transport {
     /// Every transport, in the order of their names on the wire formats' side.
     pub const ALL: [Self; 4] = [Self::Tcp, Self::Udp, Self::Sctp, Self::Ip];
 
+    /// Those that have ports: what a scan can cover.
+    pub const WITH_PORTS: [Self; 3] = [Self::Tcp, Self::Udp, Self::Sctp];
+
     /// The lower-case name that every output format uses.
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,11 +1,9 @@
 //! Every frame that arrives at an interface, recorded: the witness for what was on the wire.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use super::worker::{Stop, Worker};
 use crate::sys::{self, Tap};
 
 /// Frames kept, at most; beyond it a capture counts them as lost.
@@ -16,8 +14,7 @@ const KEPT_LEN: usize = 160;
 /// A recording under way.
 #[derive(Debug)]
 pub struct Capture {
-    stop: Arc<AtomicBool>,
-    worker: JoinHandle<Captured>,
+    worker: Worker<Captured>,
 }
 
 /// What was recorded.
@@ -37,13 +34,11 @@ impl Capture {
     /// When the kernel refuses the socket.
     pub fn start(interface: &str) -> io::Result<Self> {
         let mut tap = Tap::open(sys::interface_index(interface)?)?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let worker = thread::spawn(move || {
+        let work = move |stop: &Stop| {
             let mut captured = Captured::default();
             loop {
                 // Read before the ring is emptied: what arrived before `stop` is recorded.
-                let last = stopped.load(Ordering::Acquire);
+                let last = stop.is_asked();
                 while tap.next(&mut |frame| captured.keep(frame)) {}
                 if last {
                     break;
@@ -52,8 +47,8 @@ impl Capture {
             }
             captured.lost += tap.take_drops().map_or(u64::MAX / 2, u64::from);
             captured
-        });
-        Ok(Self { stop, worker })
+        };
+        Ok(Self { worker: Worker::start("capture", work)? })
     }
 
     /// Ends the recording. Everything that had arrived is in it.
@@ -61,8 +56,7 @@ impl Capture {
     /// # Errors
     /// When the recorder panicked.
     pub fn stop(self) -> io::Result<Captured> {
-        self.stop.store(true, Ordering::Release);
-        self.worker.join().map_err(|_| io::Error::other("the recorder panicked"))
+        self.worker.finish()
     }
 }
 

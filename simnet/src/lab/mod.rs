@@ -41,6 +41,8 @@ mod tun;
 mod verdict;
 /// An interface's frames, in and out.
 mod wire;
+/// A thread that works until it is dropped.
+mod worker;
 
 pub use capture::{Capture, Captured};
 pub use namespace::{Namespace, sysctl};
@@ -50,6 +52,7 @@ pub use service::{UdpEcho, listen_tcp};
 pub use tun::Tun;
 pub use verdict::Verdict;
 pub use wire::Wire;
+pub use worker::{Stop, Worker};
 
 use netlink::{Rtnl, VethEnd};
 use relay::Relay;

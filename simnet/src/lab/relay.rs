@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::{self, JoinHandle};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::namespace::{Namespace, sysctl};
 use super::netlink::{Rtnl, VethEnd};
+use super::worker::{Stop, Worker};
 use crate::sys::{self, Outlet, Tap};
 
 /// What the relay does to frames, in each direction.
@@ -42,10 +43,9 @@ impl RelayOptions {
 /// A running relay.
 #[derive(Debug)]
 pub(super) struct Relay {
-    stop: Arc<AtomicBool>,
     /// Frames that it lost because it did not keep up.
     overrun: Arc<AtomicU64>,
-    workers: Vec<JoinHandle<()>>,
+    _workers: [Worker; 2],
 }
 
 const TO_NEAR: &str = "relay-near0";
@@ -73,7 +73,6 @@ impl Relay {
         let rtnl = Rtnl::open()?;
         rtnl.add_veth(near, &end(TO_NEAR, 3))?;
         rtnl.add_veth(&end(TO_FAR, 4), far)?;
-        let stop = Arc::new(AtomicBool::new(false));
         let overrun = Arc::new(AtomicU64::new(0));
         let workers = middle.run(|| {
             let rtnl = Rtnl::open()?;
@@ -82,17 +81,13 @@ impl Relay {
             let forward = |from, to, seed| {
                 let tap = Tap::open(sys::interface_index(from)?)?;
                 let out = Outlet::open(sys::interface_index(to)?)?;
-                let (stop, overrun) = (Arc::clone(&stop), Arc::clone(&overrun));
+                let overrun = Arc::clone(&overrun);
                 let options = RelayOptions { seed, ..options };
-                let work = move || run(tap, &out, options, &stop, &overrun);
-                Ok::<_, io::Error>(thread::spawn(work))
+                Worker::start("relay", move |stop| run(tap, &out, options, stop, &overrun))
             };
-            Ok(vec![
-                forward(TO_NEAR, TO_FAR, options.seed)?,
-                forward(TO_FAR, TO_NEAR, !options.seed)?,
-            ])
+            Ok([forward(TO_NEAR, TO_FAR, options.seed)?, forward(TO_FAR, TO_NEAR, !options.seed)?])
         })?;
-        Ok(Self { stop, overrun, workers })
+        Ok(Self { overrun, _workers: workers })
     }
 
     pub(super) fn overrun(&self) -> u64 {
@@ -100,21 +95,12 @@ impl Relay {
     }
 }
 
-impl Drop for Relay {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        for worker in self.workers.drain(..) {
-            let _panicked = worker.join();
-        }
-    }
-}
-
 /// One direction.
-fn run(mut tap: Tap, out: &Outlet, options: RelayOptions, stop: &AtomicBool, overrun: &AtomicU64) {
+fn run(mut tap: Tap, out: &Outlet, options: RelayOptions, stop: &Stop, overrun: &AtomicU64) {
     sys::hurry();
     let mut random = options.seed;
     let mut under_way: VecDeque<(Instant, Vec<u8>)> = VecDeque::new();
-    while !stop.load(Ordering::Relaxed) {
+    while !stop.is_asked() {
         let mut took = false;
         while tap.next(&mut |frame| {
             if is_address_resolution(frame) || uniform(&mut random) >= options.loss {

@@ -1,18 +1,15 @@
 //! An answerer of frames, for what no kernel here answers by itself.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use super::worker::{Stop, Worker};
 use crate::sys::{self, Outlet, Tap};
 
 /// Answers frames until dropped.
 #[derive(Debug)]
 pub struct Responder {
-    stop: Arc<AtomicBool>,
-    worker: Option<JoinHandle<()>>,
+    _worker: Worker,
 }
 
 impl Responder {
@@ -27,10 +24,8 @@ impl Responder {
     ) -> io::Result<Self> {
         let index = sys::interface_index(interface)?;
         let (mut tap, outlet) = (Tap::open(index)?, Outlet::open(index)?);
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let worker = thread::spawn(move || {
-            while !stopped.load(Ordering::Relaxed) {
+        let work = move |stop: &Stop| {
+            while !stop.is_asked() {
                 while tap.next(&mut |frame| {
                     if let Some(frame) = answer(frame) {
                         // An answer that the cable refuses is lost, as any may be.
@@ -39,16 +34,7 @@ impl Responder {
                 }) {}
                 tap.wait(Duration::from_millis(5));
             }
-        });
-        Ok(Self { stop, worker: Some(worker) })
-    }
-}
-
-impl Drop for Responder {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(worker) = self.worker.take() {
-            let _panicked = worker.join();
-        }
+        };
+        Ok(Self { _worker: Worker::start("responder", work)? })
     }
 }

@@ -2,10 +2,9 @@
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+use super::worker::{Stop, Worker};
 
 /// Listens on each of `ports`, on every address of both families; to be called in
 /// [`super::Lab::far`]. The kernel completes handshakes as long as the listeners live.
@@ -19,8 +18,7 @@ pub fn listen_tcp(ports: impl IntoIterator<Item = u16>) -> io::Result<Vec<TcpLis
 /// A UDP service that sends every datagram back, until dropped.
 #[derive(Debug)]
 pub struct UdpEcho {
-    stop: Arc<AtomicBool>,
-    worker: Option<JoinHandle<()>>,
+    _worker: Worker,
 }
 
 impl UdpEcho {
@@ -32,25 +30,14 @@ impl UdpEcho {
     pub fn start(addr: SocketAddr) -> io::Result<Self> {
         let socket = UdpSocket::bind(addr)?;
         socket.set_read_timeout(Some(Duration::from_millis(20)))?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let worker = thread::spawn(move || {
+        let work = move |stop: &Stop| {
             let mut buffer = [0; 2_048];
-            while !stopped.load(Ordering::Relaxed) {
+            while !stop.is_asked() {
                 if let Ok((len, peer)) = socket.recv_from(&mut buffer) {
                     let _lost = socket.send_to(buffer.get(..len).unwrap_or_default(), peer);
                 }
             }
-        });
-        Ok(Self { stop, worker: Some(worker) })
-    }
-}
-
-impl Drop for UdpEcho {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(worker) = self.worker.take() {
-            let _panicked = worker.join();
-        }
+        };
+        Ok(Self { _worker: Worker::start("echo", work)? })
     }
 }

@@ -22,12 +22,11 @@ pub(super) struct Run {
     pub(super) args: String,
     /// How many hosts were scanned, those down and unlisted included.
     pub(super) total: Option<u64>,
-    /// The ports that were scanned on every host.
-    pub(super) tcp: PortSet,
-    pub(super) udp: PortSet,
+    /// The ports that were scanned on every host; without addresses.
+    pub(super) asked: Block,
     listed: Vec<IpAddr>,
     /// Hosts by the ports that were scanned on them.
-    covered: BTreeMap<(PortSet, PortSet), Vec<IpAddr>>,
+    covered: BTreeMap<[PortSet; 3], Vec<IpAddr>>,
     states: Vec<EndpointState>,
     closed: Vec<HostPorts>,
     hosts: Vec<HostObservation>,
@@ -149,12 +148,13 @@ impl Host {
         Ok(())
     }
 
-    fn covered(&self, transport: Transport, asked: &PortSet) -> PortSet {
+    fn covered(&self, transport: Transport, asked: &Block) -> PortSet {
         let own = self.ports.iter().filter(|p| p.transport == transport).map(|p| (p.port, p.port));
         let extras = self.extras.iter().flat_map(|extra| &extra.lists);
         let listed = extras.filter(|(t, ..)| *t == transport);
         let listed = listed.flat_map(|(_, ports, _)| ports.ranges().iter().copied());
-        asked.ranges().iter().copied().chain(own).chain(listed).collect()
+        let asked = asked.ports(transport).into_iter().flat_map(PortSet::ranges);
+        asked.copied().chain(own).chain(listed).collect()
     }
 }
 
@@ -163,11 +163,10 @@ impl Run {
     pub(super) fn add(&mut self, host: Host) -> Result<(), String> {
         let addr = host.addr.ok_or("a <host> without an address")?;
         let at = host.ended.or(self.started).unwrap_or_default();
-        let tcp = host.covered(Transport::Tcp, &self.tcp);
-        let udp = host.covered(Transport::Udp, &self.udp);
+        let covered = Transport::WITH_PORTS.map(|carrier| host.covered(carrier, &self.asked));
         self.listed.push(addr);
         if !host.down {
-            self.extras(addr, at, &host, &tcp, &udp);
+            self.extras(addr, at, &host, &covered);
             let answered = host.reason.is_some() || host.mac.is_some() || !host.ports.is_empty();
             if answered {
                 let reason = host.reason.unwrap_or(Reason::Imported);
@@ -176,7 +175,7 @@ impl Run {
             }
             self.ports(addr, at, host.ports)?;
         }
-        self.covered.entry((tcp, udp)).or_default().push(addr);
+        self.covered.entry(covered).or_default().push(addr);
         Ok(())
     }
 
@@ -207,11 +206,11 @@ impl Run {
 
     /// The ports that are only counted: their lists where nmap gives them, else what is left of
     /// the ports that were scanned, where one state is all that is left.
-    fn extras(&mut self, addr: IpAddr, at: UnixTime, host: &Host, tcp: &PortSet, udp: &PortSet) {
+    fn extras(&mut self, addr: IpAddr, at: UnixTime, host: &Host, covered: &[PortSet; 3]) {
         for extra in &host.extras {
             let mut lists = extra.lists.clone();
             if lists.is_empty() && host.extras.len() == 1 {
-                for (transport, covered) in [(Transport::Tcp, tcp), (Transport::Udp, udp)] {
+                for (transport, covered) in Transport::WITH_PORTS.into_iter().zip(covered) {
                     let own = host.ports.iter().filter(|p| p.transport == transport);
                     let rest = difference(covered, &own.map(|p| p.port).collect());
                     lists.push((transport, rest, Reason::Imported));
@@ -248,11 +247,9 @@ impl Run {
         report.complete = self.success;
         let unlisted = self.unlisted();
         let covered = std::mem::take(&mut self.covered).into_iter();
-        let blocks = covered.map(|((tcp, udp), addrs)| Block {
-            addrs: addrs.into_iter().collect(),
-            tcp,
-            udp,
-            ..Block::default()
+        let blocks = covered.map(|([tcp, udp, sctp], addrs)| {
+            let addrs = addrs.into_iter().collect();
+            Block { addrs, tcp, udp, sctp }
         });
         report.coverage = cover::merged(blocks.chain(unlisted));
         report.states = self.states;
@@ -284,11 +281,6 @@ impl Run {
             return None;
         }
         let unlisted = addrs.difference(&self.listed.iter().copied().collect());
-        Some(Block {
-            addrs: unlisted,
-            tcp: self.tcp.clone(),
-            udp: self.udp.clone(),
-            ..Block::default()
-        })
+        Some(Block { addrs: unlisted, ..self.asked.clone() })
     }
 }

@@ -174,10 +174,9 @@ impl Parser {
             return Ok(());
         };
         let ports = port_list(services)?;
-        match protocol.parse::<Transport>().map_err(|e| e.to_string())? {
-            Transport::Tcp => self.run.tcp = self.run.tcp.union(&ports),
-            Transport::Udp => self.run.udp = self.run.udp.union(&ports),
-            Transport::Sctp | Transport::Ip => {}
+        let transport = protocol.parse::<Transport>().map_err(|e| e.to_string())?;
+        if let Some(asked) = self.run.asked.ports_mut(transport) {
+            *asked = asked.union(&ports);
         }
         Ok(())
     }

@@ -36,6 +36,16 @@ impl Block {
         }
     }
 
+    /// The ports of `transport`, to be changed; `None` as with [`Block::ports`].
+    pub fn ports_mut(&mut self, transport: Transport) -> Option<&mut PortSet> {
+        match transport {
+            Transport::Tcp => Some(&mut self.tcp),
+            Transport::Udp => Some(&mut self.udp),
+            Transport::Sctp => Some(&mut self.sctp),
+            Transport::Ip => None,
+        }
+    }
+
     /// Whether `endpoint` is one of them.
     pub fn contains(&self, endpoint: &Endpoint) -> bool {
         self.ports(endpoint.transport).is_some_and(|p| p.contains(endpoint.port))

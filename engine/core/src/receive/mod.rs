@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use crate::answered::Answered;
 use crate::canary::{CANARY_PASS, Canaries};
-use crate::cookie::Cookie;
 use crate::endpoint::{Family, Transport, addr_bits};
 use crate::event::ScanEvent;
 use crate::host_book::{HostBook, Openness};
@@ -14,68 +13,26 @@ use crate::link::Encapsulation;
 use crate::note::Note;
 use crate::observation::{HostObservation, Observation, UnixTime};
 use crate::pairs::Pairs;
-use crate::plan::{Found, PASSES_MAX, Probe, ScanPlan};
-use crate::probe::TcpScan;
+use crate::plan::ScanPlan;
 use crate::state::{PortState, Reason};
 use crate::target::AddrRange;
 use crate::time::Timestamp;
 use crate::timeline::Timeline;
-use crate::udp::Echo;
-use crate::wire::parse::Quote;
-use crate::wire::{Rejection, Reply, Segment, parse};
+use crate::wire::{Rejection, Reply, parse};
 
-/// Slots of the table that finds repetitions where a bit per endpoint does not fit.
-const WINDOW_LEN: usize = 1 << 20;
+/// Reading of replies.
+mod answer;
+/// What was counted.
+mod counts;
+/// What has been reported already.
+mod seen;
+
+use answer::{Answer, AnswerReader};
+pub use counts::ReceiveCounts;
+use seen::Seen;
 
 /// Asked addresses of a prefix from which it may be said that all are open.
 const ALIASED_MIN: u32 = 64;
-
-/// What the receiving half counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ReceiveCounts {
-    /// Valid replies, repetitions included.
-    pub replies: u64,
-    /// Valid replies to what was answered before.
-    pub duplicates: u64,
-    /// Endpoints open.
-    pub open: u64,
-    /// Endpoints closed.
-    pub closed: u64,
-    /// Endpoints filtered.
-    pub filtered: u64,
-    /// Endpoints that can be reached, open or closed.
-    pub unfiltered: u64,
-    /// Hosts that showed life and were not known already.
-    pub hosts_up: u64,
-    /// Endpoints by the pass whose probe they answered first.
-    pub first_in_pass: [u64; PASSES_MAX as usize],
-    /// Answers to canary probes.
-    pub canaries: u64,
-    /// Open endpoints that were not told.
-    pub kept_back: u64,
-    /// Frames that were no answer, in the order of [`Rejection::ALL`].
-    pub rejected: [u64; Rejection::ALL.len()],
-    /// The longest round trip seen.
-    pub rtt_max: Duration,
-}
-
-impl ReceiveCounts {
-    /// Adds another receiver's counts.
-    pub fn add(&mut self, other: &Self) {
-        self.replies += other.replies;
-        self.duplicates += other.duplicates;
-        self.open += other.open;
-        self.closed += other.closed;
-        self.filtered += other.filtered;
-        self.unfiltered += other.unfiltered;
-        self.hosts_up += other.hosts_up;
-        self.canaries += other.canaries;
-        self.kept_back += other.kept_back;
-        let pairs = self.first_in_pass.iter_mut().zip(other.first_in_pass);
-        pairs.chain(self.rejected.iter_mut().zip(other.rejected)).for_each(|(a, b)| *a += b);
-        self.rtt_max = self.rtt_max.max(other.rtt_max);
-    }
-}
 
 /// The receiving half of a scan.
 pub struct Receiver {
@@ -115,8 +72,7 @@ impl Receiver {
     ) -> Self {
         let hosts = Answered::new(plan.hosts());
         let book = HostBook::new(plan.hosts());
-        let seen = answered
-            .map_or_else(|| Seen::Window(vec![0; WINDOW_LEN].into_boxed_slice()), Seen::Exact);
+        let seen = Seen::new(answered);
         let payloads = &plan.config().payloads;
         let roams = |port: &u16| payloads.answers_from_elsewhere(*port);
         let roaming: std::collections::BTreeSet<u16> = plan.udp_ports().filter(roams).collect();
@@ -191,7 +147,7 @@ impl Receiver {
         sink: &mut dyn FnMut(ScanEvent),
     ) -> Result<(), Rejection> {
         let outcome = parse(frame, self.encapsulation).and_then(|reply| {
-            let answer = self.validate(&reply)?;
+            let answer = self.reader().read(&reply)?;
             self.accept(now, &reply, answer, sink);
             Ok(())
         });
@@ -204,168 +160,9 @@ impl Receiver {
         outcome
     }
 
-    fn validate(&self, reply: &Reply<'_>) -> Result<Answer, Rejection> {
-        match reply.segment {
-            Segment::Tcp { source_port, target_port, reset, sequence, acknowledges } => {
-                let scan = self.plan.config().tcp_scan;
-                let verdict = match (scan, reset) {
-                    (TcpScan::Syn, false) => (PortState::Open, Reason::SynAck),
-                    (_, true) => (scan.reset_state(), Reason::Reset),
-                    (_, false) => return Err(Rejection::Unexpected),
-                };
-                let proves = |cookie: Cookie| {
-                    let sent = cookie.sequence();
-                    match acknowledges {
-                        // RFC 9293 §3.10.7.1: the RST has the number that ours acknowledged.
-                        _ if scan == TcpScan::Ack => sequence == sent,
-                        // SYN and FIN count one. Some stacks acknowledge no further than the
-                        // segment's own number, as all do for one without SYN and FIN.
-                        Some(number) => number == sent.wrapping_add(1) || reset && number == sent,
-                        None => false,
-                    }
-                };
-                self.answer(reply, Probe::Tcp(source_port), Some(target_port), verdict, proves)
-            }
-            Segment::Sctp { source_port, target_port, abort, tag } => {
-                let verdict = if abort {
-                    (PortState::Closed, Reason::Abort)
-                } else {
-                    (PortState::Open, Reason::InitAck)
-                };
-                let proves = |cookie: Cookie| cookie.initiate_tag() == tag;
-                self.answer(reply, Probe::Sctp(source_port), Some(target_port), verdict, proves)
-            }
-            Segment::Udp { source_port, target_port, payload } => {
-                self.validate_udp(reply, source_port, target_port, payload)
-            }
-            Segment::Ping { probe, sequence } => {
-                let reason = match probe {
-                    Probe::Timestamp => Reason::TimestampReply,
-                    Probe::AddressMask => Reason::AddressMaskReply,
-                    _ => Reason::EchoReply,
-                };
-                let proves = |cookie: Cookie| cookie.sequence() == sequence;
-                self.answer(reply, probe, None, (PortState::Open, reason), proves)
-            }
-            Segment::Error { reason, quote } => self.validate_error(reply, reason, &quote),
-        }
-    }
-
-    /// The answer of `reply`'s sender to `probe`, if it proves itself.
-    fn answer(
-        &self,
-        reply: &Reply<'_>,
-        probe: Probe,
-        to_port: Option<u16>,
-        verdict: (PortState, Reason),
-        proves: impl Fn(Cookie) -> bool,
-    ) -> Result<Answer, Rejection> {
-        let addr = reply.from;
-        let (probe, found) = self.find(addr, reply.to, probe)?;
-        let pass = self.pass_of(addr, probe, to_port, proves)?;
-        Ok(Answer { found, probe, addr, pass, verdict, life: true })
-    }
-
-    fn validate_udp(
-        &self,
-        reply: &Reply<'_>,
-        source_port: u16,
-        target_port: u16,
-        payload: &[u8],
-    ) -> Result<Answer, Rejection> {
-        let payloads = &self.plan.config().payloads;
-        let check = |port: u16| {
-            let proves =
-                |cookie: Cookie| payloads.check(port, payload, cookie.bits()) != Echo::Contradicted;
-            let verdict = (PortState::Open, Reason::UdpResponse);
-            self.answer(reply, Probe::Udp(port), Some(target_port), verdict, proves)
-        };
-        let roaming = || self.roaming.iter().find_map(|port| check(*port).ok());
-        check(source_port).or_else(|rejection| roaming().ok_or(rejection))
-    }
-
-    fn validate_error(
-        &self,
-        reply: &Reply<'_>,
-        reason: Reason,
-        quote: &Quote,
-    ) -> Result<Answer, Rejection> {
-        let [source_high, source_low, high, low, sequence @ ..] = quote.head;
-        let source_port = u16::from_be_bytes([source_high, source_low]);
-        let port = u16::from_be_bytes([high, low]);
-        let sequence = u32::from_be_bytes(sequence);
-        let (probe, source_port) = match quote.protocol {
-            6 => (Probe::Tcp(port), Some(source_port)),
-            17 => (Probe::Udp(port), Some(source_port)),
-            132 => (Probe::Sctp(port), Some(source_port)),
-            1 => match source_high {
-                13 => (Probe::Timestamp, None),
-                17 => (Probe::AddressMask, None),
-                _ => (Probe::Echo, None),
-            },
-            58 => (Probe::Echo, None),
-            _ => return Err(Rejection::Unexpected),
-        };
-        // The quote must be of a packet from us; the error may come from anyone on the way.
-        let (probe, found) = self.find(quote.to, quote.from, probe)?;
-        if reply.to != quote.from {
-            return Err(Rejection::NotOurs);
-        }
-        let v4 = quote.to.is_ipv4();
-        let proves = |cookie: Cookie| {
-            let mark = if v4 { u32::from(cookie.ip_id()) } else { cookie.flow_label() };
-            let in_quote = match probe {
-                Probe::Udp(_) => true,
-                // The verification tag of an INIT, RFC 9260 §8.5.1.
-                Probe::Sctp(_) => sequence == 0,
-                _ => cookie.sequence() == sequence,
-            };
-            mark == quote.mark && in_quote
-        };
-        let pass = self.pass_of(quote.to, probe, source_port, proves)?;
-        let from_target = reply.from == quote.to;
-        let state = match (probe, reason) {
-            (Probe::Udp(_), Reason::PortUnreach) if from_target => PortState::Closed,
-            _ => PortState::Filtered,
-        };
-        let life = from_target && reason == Reason::PortUnreach;
-        Ok(Answer { found, probe, addr: quote.to, pass, verdict: (state, reason), life })
-    }
-
-    /// The endpoint that `probe` to `addr` is, if the plan asks it from `ours`.
-    fn find(&self, addr: IpAddr, ours: IpAddr, probe: Probe) -> Result<(Probe, Found), Rejection> {
-        let found = self.plan.find(addr, probe).ok_or(Rejection::NotATarget)?;
-        let hop = found.hop.and_then(|hop| self.plan.hops().get(hop));
-        if hop.is_some_and(|h| h.source == ours) {
-            Ok((probe, found))
-        } else {
-            Err(Rejection::NotOurs)
-        }
-    }
-
-    /// The pass whose probe an answer proves to have seen.
-    fn pass_of(
-        &self,
-        addr: IpAddr,
-        probe: Probe,
-        to_port: Option<u16>,
-        proves: impl Fn(Cookie) -> bool,
-    ) -> Result<u8, Rejection> {
-        let ports = self.plan.config().source_ports;
-        if to_port.is_some_and(|p| !ports.contains(p)) {
-            return Err(Rejection::NotOurs);
-        }
-        let endpoint = probe.endpoint(addr);
-        let of = |pass: u8| {
-            let cookie = self.plan.cookie(&endpoint, pass);
-            to_port.is_none_or(|p| cookie.source_port(ports) == p) && proves(cookie)
-        };
-        let canary = || {
-            let canaries = self.canaries.as_ref()?;
-            canaries.recognise(self.plan.find(addr, probe)?.index, of)
-        };
-        let pass = (0..self.plan.config().passes).find(|pass| of(*pass)).or_else(canary);
-        pass.ok_or(Rejection::BadCookie)
+    fn reader(&self) -> AnswerReader<'_> {
+        let canaries = self.canaries.as_deref();
+        AnswerReader { plan: &self.plan, roaming: &self.roaming, canaries }
     }
 
     /// Whether an answer was to a canary probe; it has been counted then and is no news.
@@ -550,47 +347,6 @@ const fn whole(value: f64) -> u32 {
     value.round() as u32
 }
 
-/// An answer that proved itself.
-#[derive(Clone, Copy)]
-struct Answer {
-    found: Found,
-    probe: Probe,
-    addr: IpAddr,
-    pass: u8,
-    verdict: (PortState, Reason),
-    /// Whether the host itself spoke.
-    life: bool,
-}
-
-impl Answer {
-    /// Whether the host itself answered, and by what hosts do not limit as they do ICMP errors.
-    const fn is_own(&self) -> bool {
-        matches!(self.verdict.1, Reason::SynAck | Reason::Reset | Reason::EchoReply)
-    }
-}
-
-/// What has been reported already.
-enum Seen {
-    Exact(Arc<Answered>),
-    /// A direct-mapped table of the last endpoints; a repetition that was displaced is reported
-    /// again.
-    Window(Box<[u64]>),
-}
-
-impl Seen {
-    fn insert(&mut self, index: u64) -> bool {
-        match self {
-            Self::Exact(answered) => answered.insert(index),
-            Self::Window(slots) => {
-                let mixed = index.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 44;
-                let slot = usize::try_from(mixed).ok().and_then(|i| slots.get_mut(i));
-                // Zero marks an empty slot, so indices are kept one higher.
-                slot.is_none_or(|s| std::mem::replace(s, index + 1) != index + 1)
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -599,6 +355,7 @@ mod tests {
     use crate::permutation::Shard;
     use crate::plan::PlanConfig;
     use crate::plan::tests::{bare_hops, config, plan};
+    use crate::probe::TcpScan;
     use crate::transmit::{Step, Transmitter};
     use etherparse::{PacketBuilder, SlicedPacket, TcpHeader, TransportSlice};
 

@@ -1,11 +1,10 @@
 //! A scan, checked and ready: endpoints by index, the ways to them, the order.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::cookie::{Cookie, CookieKey, SourcePorts};
-use crate::endpoint::{Endpoint, Family, addr_bits};
+use crate::endpoint::{Endpoint, Family};
 use crate::observation::MacAddr;
 use crate::permutation::{LEN_MAX, Permutation};
 pub use crate::probe::Probe;
@@ -14,34 +13,23 @@ use crate::seed::Seed;
 use crate::stripe::Stripe;
 use crate::target::{AddrRange, Block, Scope};
 use crate::udp::UdpPayloads;
-use crate::wire::{LinkHeader, ProbeStyle};
+use crate::wire::ProbeStyle;
+
+/// Addresses × questions.
+mod block;
+/// How many there are of what.
+mod count;
+/// How packets leave.
+mod hop;
+
+pub use block::{PlanBlock, PlanRange};
+use hop::route_pieces;
+pub use hop::{Hop, HopRange};
 
 /// Most passes: one probe and fifteen repetitions.
 pub const PASSES_MAX: u8 = 16;
 /// Most neighbours on the link whose hardware addresses are kept: 6 octets each.
 pub const NEIGHBORS_MAX: u64 = 1 << 24;
-
-/// How packets to some addresses leave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hop {
-    /// The link that it leaves by, in the numbering of whoever opened the links.
-    pub link: usize,
-    /// Our address on the way there.
-    pub source: IpAddr,
-    /// The link header; its target is the gateway, or a place-holder for neighbours.
-    pub header: LinkHeader,
-    /// Whether each address is its own next hop, with a hardware address of its own.
-    pub on_link: bool,
-}
-
-/// Addresses that share a hop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HopRange {
-    /// The addresses.
-    pub range: AddrRange,
-    /// Position in the list of hops.
-    pub hop: usize,
-}
 
 /// What a scan is to do.
 #[derive(Clone)]
@@ -91,36 +79,6 @@ pub enum PlanError {
         /// What was asked for.
         passes: u8,
     },
-}
-
-/// Adjacent addresses of a block that share a hop.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlanRange {
-    /// The addresses.
-    pub range: AddrRange,
-    /// Addresses of the block before this range.
-    pub hosts_before: u64,
-    /// `None` where there is no route.
-    pub hop: Option<usize>,
-    /// Where this range's hardware addresses begin among [`ScanPlan::neighbors`].
-    pub neighbors_at: Option<usize>,
-}
-
-/// Addresses × questions, with their place in the plan's numbering.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlanBlock {
-    /// Endpoints before this block.
-    pub endpoints_before: u64,
-    /// Hosts before this block.
-    pub hosts_before: u64,
-    /// Hosts in it.
-    pub hosts: u64,
-    /// What each host is asked, sorted.
-    pub probes: Box<[Probe]>,
-    /// How many of them are of TCP and of UDP.
-    pub ports: (u32, u32),
-    /// Its addresses, sorted and disjoint.
-    pub ranges: Vec<PlanRange>,
 }
 
 /// A scan: immutable, shared by all its threads.
@@ -401,13 +359,6 @@ impl ScanPlan {
         })
     }
 
-    /// How many TCP and UDP ports are asked of the host of the endpoint at `index`.
-    pub fn ports_of(&self, index: u64) -> (u32, u32) {
-        let after = self.blocks.partition_point(|b| b.endpoints_before <= index);
-        let block = after.checked_sub(1).and_then(|at| self.blocks.get(at));
-        block.map_or((0, 0), |block| block.ports)
-    }
-
     /// The address of the host at `index` of the hosts, and how many UDP ports are asked of it.
     pub fn host(&self, index: u64) -> Option<(IpAddr, u32)> {
         let after = self.blocks.partition_point(|b| b.hosts_before <= index);
@@ -420,18 +371,6 @@ impl ScanPlan {
         (bits <= range.range.last_bits()).then(|| (range.range.family().addr(bits), block.ports.1))
     }
 
-    /// How many addresses of `range` are asked anything.
-    pub fn hosts_within(&self, range: AddrRange) -> u32 {
-        let shared = |r: &PlanRange| {
-            let first = r.range.first_bits().max(range.first_bits());
-            let last = r.range.last_bits().min(range.last_bits());
-            let same = r.range.family() == range.family();
-            if same && first <= last { last - first + 1 } else { 0 }
-        };
-        let sum: u128 = self.blocks.iter().flat_map(|b| &b.ranges).map(shared).sum();
-        u32::try_from(sum).unwrap_or(u32::MAX)
-    }
-
     /// The index of a host among the hosts.
     pub fn find_host(&self, addr: IpAddr) -> Option<u64> {
         self.blocks.iter().find_map(|b| b.host_of(addr).map(|(host, _)| b.hosts_before + host))
@@ -440,72 +379,6 @@ impl ScanPlan {
     /// The cookie of the probe to `endpoint` in pass `pass`.
     pub fn cookie(&self, endpoint: &Endpoint, pass: u8) -> Cookie {
         self.config.key.cookie(endpoint, pass)
-    }
-
-    /// How many endpoints belong to neighbours that did not answer for their addresses.
-    pub fn unresolved(&self) -> u64 {
-        let silent = |(block, range): (&PlanBlock, &PlanRange)| {
-            let hosts = range.hosts().saturating_sub(self.resolved_hosts(range));
-            hosts.saturating_mul(block.probe_count())
-        };
-        self.ranges().map(silent).sum()
-    }
-
-    /// How many endpoints have no route.
-    pub fn unroutable(&self) -> u64 {
-        let lost = self.ranges().filter(|(_, range)| range.hop.is_none());
-        lost.map(|(block, range)| range.hosts().saturating_mul(block.probe_count())).sum()
-    }
-
-    /// How many endpoints can be asked by each link, by its number.
-    pub fn reachable_by_link(&self) -> BTreeMap<usize, u64> {
-        let mut endpoints = BTreeMap::new();
-        for (block, range) in self.ranges() {
-            if let Some(hop) = range.hop.and_then(|hop| self.hops.get(hop)) {
-                let count = self.resolved_hosts(range).saturating_mul(block.probe_count());
-                let sum = endpoints.entry(hop.link).or_insert(0_u64);
-                *sum = sum.saturating_add(count);
-            }
-        }
-        endpoints
-    }
-
-    fn ranges(&self) -> impl Iterator<Item = (&PlanBlock, &PlanRange)> {
-        self.blocks.iter().flat_map(|block| block.ranges.iter().map(move |range| (block, range)))
-    }
-
-    /// The hosts of a range but for neighbours whose hardware address is not known.
-    fn resolved_hosts(&self, range: &PlanRange) -> u64 {
-        let known = |at: usize| -> Option<u64> {
-            let end = at.checked_add(usize::try_from(range.hosts()).ok()?)?;
-            let macs = self.neighbors.get(at..end)?;
-            u64::try_from(macs.iter().filter(|mac| **mac != MacAddr::default()).count()).ok()
-        };
-        range.neighbors_at.map_or_else(|| range.hosts(), |at| known(at).unwrap_or(0))
-    }
-}
-
-impl PlanRange {
-    fn hosts(&self) -> u64 {
-        u64::try_from(self.range.span()).unwrap_or(u64::MAX).saturating_add(1)
-    }
-}
-
-impl PlanBlock {
-    fn probe_count(&self) -> u64 {
-        u64::try_from(self.probes.len()).unwrap_or(u64::MAX)
-    }
-
-    fn host_of(&self, addr: IpAddr) -> Option<(u64, Option<usize>)> {
-        let key = (Family::of(addr), addr_bits(addr));
-        let after =
-            self.ranges.partition_point(|r| (r.range.family(), r.range.first_bits()) <= key);
-        let range = self.ranges.get(after.checked_sub(1)?)?;
-        if !range.range.contains(addr) {
-            return None;
-        }
-        let offset = u64::try_from(addr_bits(addr) - range.range.first_bits()).ok()?;
-        Some((range.hosts_before + offset, range.hop))
     }
 }
 
@@ -524,37 +397,14 @@ pub struct Found {
     pub hop: Option<usize>,
 }
 
-/// The parts of `range` and the hop of each, in order and without gaps.
-fn route_pieces(range: AddrRange, routes: &[HopRange]) -> Vec<(AddrRange, Option<usize>)> {
-    let family = range.family();
-    let mut pieces = Vec::new();
-    let mut next = Some(range.first_bits());
-    let key = (family, range.first_bits());
-    let start = routes.partition_point(|r| (r.range.family(), r.range.last_bits()) < key);
-    for route in routes.iter().skip(start) {
-        let Some(first) = next else { break };
-        if route.range.family() != family || route.range.first_bits() > range.last_bits() {
-            break;
-        }
-        let from = route.range.first_bits().max(first);
-        let to = route.range.last_bits().min(range.last_bits());
-        if from > first {
-            pieces.extend(AddrRange::from_bits(family, first, from - 1).map(|r| (r, None)));
-        }
-        pieces.extend(AddrRange::from_bits(family, from, to).map(|r| (r, Some(route.hop))));
-        next = to.checked_add(1).filter(|next| *next <= range.last_bits());
-    }
-    if let Some(first) = next {
-        pieces.extend(AddrRange::from_bits(family, first, range.last_bits()).map(|r| (r, None)));
-    }
-    pieces
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::target::TargetSpec;
     use crate::udp::NoPayloads;
+    use crate::wire::LinkHeader;
 
     pub(crate) fn config(targets: &str, tcp: &[u16], udp: &[u16]) -> PlanConfig {
         let addrs = targets.parse::<TargetSpec>().unwrap().addrs().clone();
