@@ -45,5 +45,5 @@ pub use config::{
     ConfigError, ConfigWarning, DaemonConfig, Overrides, ScanKind, ScanRate, ScanSpec, Sources,
 };
 pub use daemon::{Daemon, DaemonError, DaemonHandle};
-pub use http::check_expectations;
+pub use http::{check_expectations, check_query};
 pub use runner::{CancelToken, RunnerError, ScanJob, ScanRunner};

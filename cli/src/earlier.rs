@@ -1,8 +1,9 @@
 //! The results that a scan wrote before it was interrupted or killed: they are known, and neither
 //! asked for nor told again.
 
+use std::fmt;
 use std::fs::OpenOptions;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead, BufReader, Read as _};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -77,41 +78,69 @@ impl Earlier {
         let name = self.path.display();
         let open = || OpenOptions::new().read(true).write(true).open(&self.path);
         let file = open().or_fail(Exit::Io, &name)?;
-        let mut lines = BufReader::new(&file);
-        let mut recalled = Recalled::default();
-        let (mut keep, mut at, mut number) = (0_u64, 0_u64, 0_u64);
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            let len = lines.by_ref().take(LINE_LEN_MAX).read_until(b'\n', &mut line);
-            let len = len.or_fail(Exit::Io, &name)?;
-            at += u64::try_from(len).unwrap_or(0);
-            if line.last() != Some(&b'\n') && at - keep < LINE_LEN_MAX {
-                // The end, or half a line before it.
-                break;
-            }
-            number += 1;
-            let wrong = |what: &str| {
-                Failure::usage(format_args!(
-                    "{name}, line {number}: {what}; --resume goes on in an NDJSON file of the same \
-                     scan"
-                ))
-            };
-            let read: Line = serde_json::from_slice(&line).map_err(|_| wrong("no result"))?;
-            if read.summary.is_some() {
-                continue;
-            }
-            let result = read.result().ok_or_else(|| wrong("no result"))?;
-            if number == 1 && result.at() < self.begun {
-                return Err(wrong("a result from before this scan began"));
-            }
-            recalled.count(&result);
-            take(result);
-            keep = at;
-        }
+        let (recalled, keep) = read(&name, BufReader::new(&file), self.begun, take)?;
         file.set_len(keep).or_fail(Exit::Io, &name)?;
         Ok(recalled)
     }
+}
+
+/// The results in `lines`, which are called `name`, and how many octets of it hold them whole.
+///
+/// # Errors
+/// Lines that can't be read, or are no results of a scan that began at `begun`.
+fn read(
+    name: &dyn fmt::Display,
+    mut lines: impl BufRead,
+    begun: UnixTime,
+    take: &mut dyn FnMut(Record),
+) -> Result<(Recalled, u64), Failure> {
+    let mut recalled = Recalled::default();
+    let (mut keep, mut at, mut number) = (0_u64, 0_u64, 0_u64);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let len = lines.by_ref().take(LINE_LEN_MAX).read_until(b'\n', &mut line);
+        let len = len.or_fail(Exit::Io, name)?;
+        at += u64::try_from(len).unwrap_or(0);
+        if line.last() != Some(&b'\n') && at - keep < LINE_LEN_MAX {
+            // The end, or half a line before it.
+            return Ok((recalled, keep));
+        }
+        number += 1;
+        let wrong = |what: &str| {
+            Failure::usage(format_args!(
+                "{name}, line {number}: {what}; --resume goes on in an NDJSON file of the same scan"
+            ))
+        };
+        let read: Line = serde_json::from_slice(&line).map_err(|_| wrong("no result"))?;
+        if read.summary.is_some() {
+            continue;
+        }
+        let result = read.result().ok_or_else(|| wrong("no result"))?;
+        if number == 1 && result.at() < begun {
+            return Err(wrong("a result from before this scan began"));
+        }
+        recalled.count(&result);
+        take(result);
+        keep = at;
+    }
+}
+
+/// Reads `text` as the output of an interrupted scan; whether it is one.
+///
+/// # Panics
+/// Where what is to be kept of it does not say the same once it stands alone.
+pub fn check_results(text: &[u8]) -> bool {
+    let read = |text: &[u8]| {
+        let mut results = Vec::new();
+        let begun = UnixTime::from_millis(i64::MIN);
+        let (_, keep) = read(&"text", text, begun, &mut |result| results.push(result)).ok()?;
+        Some((results, usize::try_from(keep).ok()?))
+    };
+    let Some((results, keep)) = read(text) else { return false };
+    let alone = read(text.get(..keep).unwrap_or_default());
+    assert!(alone.is_some_and(|again| again == (results, keep)), "what is kept reads otherwise");
+    true
 }
 
 /// Whether `path` is a file with anything in it.

@@ -41,6 +41,10 @@ mod targets;
 
 use std::process::ExitCode;
 
+pub use commands::check_expected;
+pub use earlier::check_results;
+pub use targets::check_list;
+
 use exit::Failure;
 
 /// Does what the command line says; how that went.

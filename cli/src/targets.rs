@@ -134,6 +134,20 @@ fn read_lines(
     Ok(())
 }
 
+/// Reads `text` as a file of targets; whether it is one.
+///
+/// # Panics
+/// Where what is wrong is said of a line that is not there.
+pub fn check_list(text: &[u8]) -> bool {
+    let Err(failure) = read_lines(&"text", text, &mut Listed::default()) else { return true };
+    let words = failure.to_string();
+    let number = words.strip_prefix("text, line ").and_then(|rest| rest.split([':', ',']).next());
+    let lines = text.split(|octet| *octet == b'\n').count();
+    let there = number.and_then(|n| n.parse::<usize>().ok()).is_some_and(|n| n <= lines);
+    assert!(there, "{words:?} of {lines} lines");
+    false
+}
+
 async fn look_up(name: &str, rules: NameRules) -> Result<AddrSet, Failure> {
     let fail = |why: &dyn fmt::Display| {
         Failure::usage(format_args!("{name:?} resolves to no address: {why}"))

@@ -13,6 +13,7 @@ use portolan_core::seed::Seed;
 use portolan_core::target::{AddrRange, Block, Scope, TargetSpec};
 use portolan_core::wire::ProbeStyle;
 use portolan_core::wire::checksum::Checksum;
+use portolan_core::wire::crc32c::crc32c;
 use portolan_core::wire::parse::parse;
 use portolan_core::wire::template::LinkHeader;
 use portolan_core::{Family, ScanEvent, Timestamp, UnixTime};
@@ -124,6 +125,18 @@ fn mend(packet: &mut [u8]) {
         6 => 16,
         17 => 6,
         1 | 58 => 2,
+        132 => {
+            // CRC32c over the packet with zero in its place, least octet first, RFC 9260 §6.8.
+            if let Some(place) = packet.get_mut(header + 8..header + 12) {
+                place.fill(0);
+            }
+            let segment = packet.get(header..).unwrap_or_default();
+            let sum = crc32c(segment.iter().copied()).to_le_bytes();
+            if let Some(place) = packet.get_mut(header + 8..header + 12) {
+                place.copy_from_slice(&sum);
+            }
+            return;
+        }
         _ => return,
     };
     set(packet, header + field, 0);

@@ -10,6 +10,8 @@
 pub mod config;
 /// Frames from the wire.
 pub mod frames;
+/// What the kernel tells.
+pub mod kernel;
 /// Other programs' reports, and the store's own texts.
 pub mod reports;
 /// What people write on the command line.
@@ -26,15 +28,22 @@ pub const TARGETS: &[Target] = &[
     ("config", config::toml),
     ("cursor", reports::cursor),
     ("expected_json", reports::expected_json),
+    ("expected_toml", reports::expected_toml),
     ("export_line", reports::export_line),
     ("frame", frames::parse_any),
+    ("ipv6_pattern", specs::ipv6_patterns),
     ("masscan_json", reports::masscan_json),
     ("masscan_list", reports::masscan_list),
     ("neighbor", frames::neighbor),
+    ("nftables", kernel::nftables),
     ("nmap_xml", reports::nmap_xml),
     ("port_spec", specs::ports),
+    ("query", reports::query),
     ("receive", frames::receive),
     ("record", reports::record),
+    ("results", reports::results),
+    ("route", kernel::route),
+    ("target_list", specs::target_list),
     ("target_spec", specs::targets),
     ("udp_reply", udp::reply),
 ];

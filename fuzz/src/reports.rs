@@ -73,6 +73,32 @@ pub fn expected_json(data: &[u8]) {
     assert!(problem.errors().iter().all(|e| e.index < most));
 }
 
+/// A file of what is expected: what is understood reads the same once it is written.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn expected_toml(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let _ = portolan::check_expected(text);
+}
+
+/// The output of an interrupted scan: what is kept of it says the same once it stands alone.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn results(data: &[u8]) {
+    let _ = portolan::check_results(data);
+}
+
+/// A request's query: the link to a next page asks for the same rows.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn query(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let _ = portolan_api::check_query(text);
+}
+
 /// Small bounds, so that the fuzzer meets them.
 fn limits() -> Limits {
     Limits { total_bytes: 1 << 16, depth: 16, token_bytes: 1 << 12, ..Limits::default() }

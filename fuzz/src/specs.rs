@@ -1,6 +1,8 @@
 //! What people write on the command line.
 
-use portolan_core::target::{PortSpec, TargetSpec};
+use portolan_core::Family;
+use portolan_core::target::ipv6_pattern::{CANDIDATE_RANGES_MAX, SWEPT_MAX};
+use portolan_core::target::{Ipv6Pattern, PortSpec, TargetSpec, candidates};
 
 /// Targets: what is understood is bounded by its own text; an error points into the text.
 ///
@@ -37,5 +39,33 @@ pub fn ports(data: &[u8]) {
             assert!(none.is_empty() && only.len() <= 65_535);
         }
         Err(error) => assert!(error.column >= 1, "{error}"),
+    }
+}
+
+/// A file of targets: what is wrong in it is said of a line that is there.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn target_list(data: &[u8]) {
+    let _ = portolan::check_list(data);
+}
+
+/// Targets, a line's end, patterns: what is asked lies within the targets, small ranges whole.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn ipv6_patterns(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let Some((targets, words)) = text.split_once('\n') else { return };
+    let patterns = words.split(',').map(str::parse).collect::<Result<Vec<Ipv6Pattern>, _>>();
+    let (Ok(spec), Ok(patterns)) = (targets.parse::<TargetSpec>(), patterns) else { return };
+    let Ok(asked) = candidates(spec.addrs(), &patterns) else { return };
+    let named = spec.addrs();
+    assert!(asked.difference(named).is_empty(), "beyond what was named");
+    assert!(asked.ranges().len() <= CANDIDATE_RANGES_MAX + named.ranges().len());
+    for range in named.ranges() {
+        if range.family() == Family::V4 || range.span() < SWEPT_MAX {
+            assert!(asked.contains(range.first()) && asked.contains(range.last()), "{range}");
+        }
     }
 }

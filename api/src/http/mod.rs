@@ -22,6 +22,7 @@ pub mod routes;
 mod scans;
 
 pub use expected::check_expectations;
+pub use query::check_query;
 
 use std::sync::{Arc, PoisonError, RwLock};
 

@@ -126,6 +126,23 @@ impl Query {
     }
 }
 
+/// Reads `raw` as the query of a request for rows; whether it is one.
+///
+/// # Panics
+/// Where the link to a next page does not ask for the same rows.
+pub fn check_query(raw: &str) -> bool {
+    const KNOWN: &[&str] = &["address", "port", "protocol", "state", "site", "limit", "cursor"];
+    let Ok(query) = Query::parse(raw, KNOWN) else { return false };
+    let (Ok(filter), Ok(page)) = (query.filter(), query.page()) else { return false };
+    let Some(cursor) = page.cursor else { return true };
+    let link = query.next_link("/", &cursor);
+    let next = link.strip_prefix("</?").and_then(|rest| rest.strip_suffix(">; rel=\"next\""));
+    let next = next.and_then(|raw| Query::parse(raw, KNOWN).ok());
+    let same = next.is_some_and(|next| next.filter().is_ok_and(|again| again == filter));
+    assert!(same, "{link} asks for other rows");
+    true
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

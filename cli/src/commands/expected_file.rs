@@ -72,6 +72,18 @@ pub(super) fn read(text: &str) -> Result<Vec<Entry>, String> {
     file.expected.into_iter().map(entry).collect()
 }
 
+/// Reads `text` as a file of what is expected; whether it is one.
+///
+/// # Panics
+/// Where what is understood reads otherwise once it is written.
+pub fn check_expected(text: &str) -> bool {
+    let Ok(entries) = read(text) else { return false };
+    let written = write(entries.into_iter().map(|entry| entry.expectation).collect());
+    let again = read(&written).map(|all| write(all.into_iter().map(|e| e.expectation).collect()));
+    assert!(again.is_ok_and(|again| again == written), "{written}");
+    true
+}
+
 fn line_of(text: &str, octet: usize) -> usize {
     text.get(..octet).unwrap_or(text).matches('\n').count() + 1
 }

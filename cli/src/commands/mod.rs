@@ -21,6 +21,8 @@ pub(crate) mod scan;
 /// The daemon.
 mod serve;
 
+pub use expected_file::check_expected;
+
 use crate::args::{Command, LogArgs};
 use crate::exit::{Exit, Failure};
 use crate::logging;

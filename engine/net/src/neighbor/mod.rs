@@ -263,7 +263,7 @@ impl Sweep<'_> {
 }
 
 /// A usable entry of the kernel's table on `interface`.
-fn entry(message: &RouteNetlinkMessage, interface: u32) -> Option<(IpAddr, MacAddr)> {
+pub(crate) fn entry(message: &RouteNetlinkMessage, interface: u32) -> Option<(IpAddr, MacAddr)> {
     let RouteNetlinkMessage::NewNeighbour(neighbor) = message else {
         return None;
     };

@@ -47,7 +47,7 @@ pub(super) fn starts(
 }
 
 /// The destination prefix of a route or rule: its first address as a number, and its length.
-fn prefix(message: &RouteNetlinkMessage, family: Family) -> Option<(u128, u8)> {
+pub(super) fn prefix(message: &RouteNetlinkMessage, family: Family) -> Option<(u128, u8)> {
     let (addr, len) = match message {
         RouteNetlinkMessage::NewRoute(route) => {
             let addr = route.attributes.iter().find_map(|attribute| match attribute {

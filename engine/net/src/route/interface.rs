@@ -75,7 +75,7 @@ pub(super) fn dump(netlink: &mut Netlink) -> Result<Vec<Arc<Interface>>, Netlink
     Ok(interfaces.into_iter().map(Arc::new).collect())
 }
 
-fn from_link(link: &LinkMessage) -> Interface {
+pub(super) fn from_link(link: &LinkMessage) -> Interface {
     let kind = link.header.link_layer_type;
     let ethernet = kind == LinkLayerType::Ether;
     let mut interface = Interface {
@@ -103,7 +103,7 @@ fn from_link(link: &LinkMessage) -> Interface {
 
 /// The address on our side: `IFA_LOCAL` where there is one (point-to-point links name the far end
 /// in `IFA_ADDRESS`).
-fn own_addr(message: &AddressMessage) -> Option<IpAddr> {
+pub(super) fn own_addr(message: &AddressMessage) -> Option<IpAddr> {
     let mut addr = None;
     for attribute in &message.attributes {
         match attribute {

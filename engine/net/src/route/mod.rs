@@ -8,6 +8,7 @@ use portolan_core::endpoint::{Family, addr_bits};
 use portolan_core::link::Encapsulation;
 use portolan_core::target::{AddrRange, AddrSet};
 
+use netlink_packet_core::NLM_F_DUMP;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteMessage, RouteType, RouteVia,
@@ -229,6 +230,21 @@ impl RouteTable {
         };
         Reach::Via(Route { interface: Arc::clone(interface), source, next_hop })
     }
+}
+
+/// Reads octets as the kernel's answer to a question about routes, rules, interfaces, addresses or
+/// neighbours; how many of its messages mean something.
+pub fn check_answer(octets: &[u8]) -> usize {
+    let mut answers = Vec::new();
+    // What was read before something unreadable counts.
+    let _ = netlink::read("anything", octets, (1, NLM_F_DUMP), &mut answers);
+    let means_something = |message: &RouteNetlinkMessage| match message {
+        RouteNetlinkMessage::NewLink(link) => !interface::from_link(link).name.is_empty(),
+        RouteNetlinkMessage::NewAddress(address) => interface::own_addr(address).is_some(),
+        RouteNetlinkMessage::NewNeighbour(_) => crate::neighbor::entry(message, 1).is_some(),
+        _ => [Family::V4, Family::V6].iter().any(|f| boundary::prefix(message, *f).is_some()),
+    };
+    answers.iter().filter(|message| means_something(message)).count()
 }
 
 /// An address of `interface` to speak to `addr` from: of its family, link-local to link-local.

@@ -85,43 +85,43 @@ impl Netlink {
         let mut answers = Vec::new();
         loop {
             let (octets, _) = self.socket.recv_from_full().map_err(NetlinkError::Socket)?;
-            if self.read(about, &octets, flags, &mut answers)? {
+            if read(about, &octets, (self.sequence, flags), &mut answers)? {
                 return Ok(answers);
             }
         }
     }
+}
 
-    /// Adds the messages of one datagram to `answers`; whether that was the last.
-    fn read(
-        &self,
-        about: &'static str,
-        octets: &[u8],
-        flags: u16,
-        answers: &mut Vec<RouteNetlinkMessage>,
-    ) -> Result<bool, NetlinkError> {
-        let decode = |detail: String| NetlinkError::Decode { about, detail };
-        let mut rest = octets;
-        while !rest.is_empty() {
-            let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest)
-                .map_err(|e| decode(e.to_string()))?;
-            let len = usize::try_from(message.header.length).unwrap_or(usize::MAX);
-            rest = rest.get(len.next_multiple_of(4).max(16)..).unwrap_or_default();
-            if message.header.sequence_number != self.sequence {
-                continue;
-            }
-            match message.payload {
-                NetlinkPayload::Done(_) => return Ok(true),
-                NetlinkPayload::Error(error) => {
-                    let source = error.to_io();
-                    return match error.code {
-                        None => Ok(true),
-                        Some(_) => Err(NetlinkError::Refused { about, source }),
-                    };
-                }
-                NetlinkPayload::InnerMessage(inner) => answers.push(inner),
-                _ => {}
-            }
+/// Adds the messages of one datagram that answer the question of number `sequence` to
+/// `answers`; whether that was the last.
+pub(super) fn read(
+    about: &'static str,
+    octets: &[u8],
+    (sequence, flags): (u32, u16),
+    answers: &mut Vec<RouteNetlinkMessage>,
+) -> Result<bool, NetlinkError> {
+    let decode = |detail: String| NetlinkError::Decode { about, detail };
+    let mut rest = octets;
+    while !rest.is_empty() {
+        let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest)
+            .map_err(|e| decode(e.to_string()))?;
+        let len = usize::try_from(message.header.length).unwrap_or(usize::MAX);
+        rest = rest.get(len.next_multiple_of(4).max(16)..).unwrap_or_default();
+        if message.header.sequence_number != sequence {
+            continue;
         }
-        Ok(flags & NLM_F_DUMP == 0)
+        match message.payload {
+            NetlinkPayload::Done(_) => return Ok(true),
+            NetlinkPayload::Error(error) => {
+                let source = error.to_io();
+                return match error.code {
+                    None => Ok(true),
+                    Some(_) => Err(NetlinkError::Refused { about, source }),
+                };
+            }
+            NetlinkPayload::InnerMessage(inner) => answers.push(inner),
+            _ => {}
+        }
     }
+    Ok(flags & NLM_F_DUMP == 0)
 }

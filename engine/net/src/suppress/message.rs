@@ -265,6 +265,14 @@ fn answers(octets: &[u8]) -> impl Iterator<Item = Answer<'_>> {
     })
 }
 
+/// The names of the tables in a datagram.
+pub(super) fn table_names(octets: &[u8]) -> impl Iterator<Item = String> + '_ {
+    answers(octets).filter_map(|answer| match answer {
+        Answer::Object(attributes) => name_in(attributes),
+        Answer::Done | Answer::Error { .. } => None,
+    })
+}
+
 /// `NFTA_TABLE_NAME` among `attributes`.
 fn name_in(attributes: &[u8]) -> Option<String> {
     let mut rest = attributes;

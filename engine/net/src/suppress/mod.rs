@@ -29,6 +29,11 @@ mod rules;
 use message::{Batch, Nfnetlink};
 use owner::Owner;
 
+/// Reads octets as the kernel's answer about its tables; how many of them are named as ours.
+pub fn check_answers(octets: &[u8]) -> usize {
+    message::table_names(octets).filter(|name| Owner::of_table(name).is_some()).count()
+}
+
 /// The rules could not be put in place.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
