@@ -1,5 +1,7 @@
 //! The engine as the daemon's scanner: each job on a thread of its own.
 
+use std::num::NonZeroU32;
+
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use portolan_api::{RunnerError, ScanJob, ScanKind, ScanRate, ScanRunner, ScanSpec};
@@ -102,6 +104,8 @@ fn options(spec: &ScanSpec, kinds: ScanKinds) -> ScanOptions {
         Some(ScanRate::Auto) => (options.rate_pps, options.auto_rate) = (AUTO_PPS_MAX, true),
         None => {}
     }
+    options.max_host_pps = spec.max_host_rate.map(NonZeroU32::get);
+    options.max_subnet_pps = spec.max_subnet_rate.map(NonZeroU32::get);
     options.retries = spec.retries.unwrap_or(options.retries);
     options
 }

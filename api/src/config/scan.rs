@@ -32,6 +32,10 @@ pub struct ScanSpec {
     pub kinds: Vec<ScanKind>,
     /// How fast; `None`: the engine's default.
     pub rate: Option<ScanRate>,
+    /// Packets a second to any one host at most.
+    pub max_host_rate: Option<NonZeroU32>,
+    /// Packets a second to any one /64 of IPv6 or /24 of IPv4 at most.
+    pub max_subnet_rate: Option<NonZeroU32>,
     /// Further probes to what has not answered; `None`: the engine's default.
     pub retries: Option<u8>,
     /// What may be touched at all.
@@ -112,6 +116,8 @@ pub(super) struct RawScan {
     ports: Option<Spanned<String>>,
     kinds: Option<Spanned<Vec<ScanKind>>>,
     rate: Option<Spanned<ScanRate>>,
+    max_host_rate: Option<NonZeroU32>,
+    max_subnet_rate: Option<NonZeroU32>,
     retries: Option<Spanned<u8>>,
     interval: Option<Spanned<String>>,
     cron: Option<Spanned<String>>,
@@ -195,14 +201,22 @@ impl RawScan {
         if retries.is_some_and(|r| r > 20) {
             return Err(bad(lines.retries)("retries; expected 0 to 20".to_owned()));
         }
+        let kinds = self.kinds().map_err(bad(lines.kinds))?;
+        let limited = self.max_host_rate.is_some() || self.max_subnet_rate.is_some();
+        if limited && kinds.contains(&ScanKind::Connect) {
+            let problem = "a connect scan keeps no max_host_rate and no max_subnet_rate";
+            return Err(bad(lines.kinds)(problem.to_owned()));
+        }
         let spec = ScanSpec {
             name: name.clone(),
             site,
             targets,
             exclude,
             ports,
-            kinds: self.kinds().map_err(bad(lines.kinds))?,
+            kinds,
             rate,
+            max_host_rate: self.max_host_rate,
+            max_subnet_rate: self.max_subnet_rate,
             retries,
             scope: scope.clone(),
             identify: self.identify,

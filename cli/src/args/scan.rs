@@ -66,7 +66,10 @@ pub(crate) struct ScanArgs {
     pub(crate) rate: Option<Rate>,
     /// Packets a second to any one host, at most
     #[arg(long, value_name = "PPS", help_heading = PACE)]
-    pub(crate) max_host_rate: Option<HostRate>,
+    pub(crate) max_host_rate: Option<GroupRate>,
+    /// Packets a second to any one /64 of IPv6 or /24 of IPv4, at most
+    #[arg(long, value_name = "PPS", help_heading = PACE)]
+    pub(crate) max_subnet_rate: Option<GroupRate>,
     /// Further probes to what has not answered
     #[arg(long, value_name = "N", default_value_t = 2, alias = "max-retries")]
     #[arg(value_parser = clap::value_parser!(u8).range(0..=15), help_heading = PACE)]
@@ -172,7 +175,7 @@ pub(crate) struct OutputArgs {
 }
 
 /// A scan goes on with the targets, the order and the kinds that it began with.
-const RESUME_CONFLICTS: [&str; 26] = [
+const RESUME_CONFLICTS: [&str; 27] = [
     "targets",
     "targets_file",
     "exclude",
@@ -185,6 +188,7 @@ const RESUME_CONFLICTS: [&str; 26] = [
     "shard",
     "threads",
     "max_host_rate",
+    "max_subnet_rate",
     "syn",
     "udp",
     "connect",
@@ -264,11 +268,11 @@ impl FromStr for Rate {
     }
 }
 
-/// Packets a second to one host.
+/// Packets a second to one host or subnet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct HostRate(pub(crate) u32);
+pub(crate) struct GroupRate(pub(crate) u32);
 
-impl FromStr for HostRate {
+impl FromStr for GroupRate {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -335,9 +339,10 @@ mod tests {
         assert!(args.kinds.syn && args.kinds.udp && !args.kinds.connect);
         assert_eq!(args.ports.as_deref(), Some("-"));
         assert_eq!(args.rate, Some(Rate::Fixed(10_000)));
-        let limited = scan("portolan scan h --max-host-rate 1k");
-        assert_eq!(limited.max_host_rate, Some(HostRate(1_000)));
-        assert!("auto".parse::<HostRate>().is_err());
+        let limited = scan("portolan scan h --max-host-rate 1k --max-subnet-rate 2k");
+        assert_eq!(limited.max_host_rate, Some(GroupRate(1_000)));
+        assert_eq!(limited.max_subnet_rate, Some(GroupRate(2_000)));
+        assert!("auto".parse::<GroupRate>().is_err());
         assert_eq!(scan("portolan scan h --rate auto").rate, Some(Rate::Auto));
         assert_eq!((args.retries, args.shard), (0, Some(ShardArg { index: 1, count: 4 })));
         assert_eq!(args.out.xml_file.len(), 2);

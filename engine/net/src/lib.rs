@@ -77,3 +77,4 @@ pub use scan::{Method, Scan, ScanError, ScanPlanError};
 pub use suppress::{SuppressError, Suppression};
 pub use sys::SyscallError;
 pub use trace::{Trace, TraceCounts};
+pub use truth::SubnetSplit;

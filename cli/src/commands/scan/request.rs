@@ -204,6 +204,7 @@ fn options(args: &ScanArgs, kinds: ScanKinds) -> Result<ScanOptions, Failure> {
         options.threads = threads;
     }
     options.max_host_pps = args.max_host_rate.map(|most| most.0);
+    options.max_subnet_pps = args.max_subnet_rate.map(|most| most.0);
     options.keep_back = !args.out.all_open && args.out.data.is_none();
     options.link = args.link;
     options.seed = args.seed;
