@@ -53,6 +53,8 @@ fn scan(job: &ScanJob, cancel: &Cancel) -> Result<ScanReport, Failure> {
     }
     let first = NameRules { ipv4: false, ipv6: false, all: false };
     let addrs = within(&scope, &targets::resolve(&spec.targets, first)?)?;
+    let tell = |words: &str| tracing::info!(scan = name, "{words}");
+    let addrs = run::expand(&addrs, &scope, &options(spec, kinds), cancel, &tell)?;
     let (tcp, udp) = match &spec.ports {
         None => default_ports(kinds.syn || kinds.connect, kinds.udp, None),
         Some(ports) => ports.for_scan(kinds.syn || kinds.connect, kinds.udp),

@@ -32,6 +32,7 @@ pub const TARGETS: &[Target] = &[
     ("masscan_list", reports::masscan_list),
     ("neighbor", frames::neighbor),
     ("nmap_xml", reports::nmap_xml),
+    ("on_link", frames::on_link),
     ("port_spec", specs::ports),
     ("receive", frames::receive),
     ("record", reports::record),

@@ -32,7 +32,8 @@ pub(crate) struct ScanArgs {
     #[arg(long, value_name = "FILE", alias = "excludefile", help_heading = TARGETS)]
     pub(crate) exclude_file: Vec<PathBuf>,
     /// Of IPv6 ranges larger than a /112 ask the likely addresses only: low-byte, service-ports,
-    /// words, embedded-v4:192.0.2.0/24, eui-64:00-11-22 (RFC 7707)
+    /// words, embedded-v4:192.0.2.0/24, eui-64:00-11-22 (RFC 7707); without it the hosts of ranges
+    /// larger than a /104 are found by multicast if those are on the link
     #[arg(long, value_name = "PATTERNS", value_delimiter = ',', help_heading = TARGETS)]
     pub(crate) ipv6_patterns: Vec<Ipv6Pattern>,
     /// Refuse every target outside what this file lists

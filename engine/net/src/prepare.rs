@@ -71,6 +71,9 @@ pub enum PrepareError {
         /// The names that exist.
         known: String,
     },
+    /// The operating system gave no random numbers.
+    #[error("no randomness from the operating system")]
+    Random(#[source] getrandom::Error),
     /// The kernel's routes can't be read.
     #[error("routes can't be read")]
     Route(#[from] RouteError),
@@ -117,7 +120,7 @@ pub(crate) fn ways(
     Ok(ways)
 }
 
-fn open_table(options: &ScanOptions) -> Result<RouteTable, PrepareError> {
+pub(crate) fn open_table(options: &ScanOptions) -> Result<RouteTable, PrepareError> {
     let mut overrides = RouteOverrides::default();
     match options.source_ip {
         Some(IpAddr::V4(source)) => overrides.source_v4 = Some(source),
