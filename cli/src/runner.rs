@@ -53,6 +53,8 @@ fn scan(job: &ScanJob, cancel: &Cancel) -> Result<ScanReport, Failure> {
     }
     let first = NameRules { ipv4: false, ipv6: false, all: false };
     let addrs = within(&scope, &targets::resolve(&spec.targets, first)?)?;
+    let tell = |words: &str| tracing::info!(scan = name, "{words}");
+    let addrs = run::expand(&addrs, &scope, &options(spec, kinds)?, cancel, &tell)?;
     let (tcp, udp) = match &spec.ports {
         None => default_ports(kinds.syn || kinds.connect, kinds.udp, None),
         Some(ports) => ports.for_scan(kinds.syn || kinds.connect, kinds.udp),
@@ -107,6 +109,8 @@ fn options(spec: &ScanSpec, kinds: ScanKinds) -> Result<ScanOptions, Failure> {
         Some(ScanRate::Auto) => (options.rate_pps, options.auto_rate) = (AUTO_PPS_MAX, true),
         None => {}
     }
+    options.max_host_pps = spec.max_host_rate.map(NonZeroU32::get);
+    options.max_subnet_pps = spec.max_subnet_rate.map(NonZeroU32::get);
     options.retries = spec.retries.unwrap_or(options.retries);
     options.threads = spec.threads.map_or(options.threads, NonZeroU32::get);
     if let Some(link) = &spec.link {

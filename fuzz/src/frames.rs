@@ -1,6 +1,6 @@
 //! Frames from the wire.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use portolan_core::answered::Answered;
@@ -17,7 +17,10 @@ use portolan_core::wire::crc32c::crc32c;
 use portolan_core::wire::parse::parse;
 use portolan_core::wire::template::LinkHeader;
 use portolan_core::{Family, ScanEvent, Timestamp, UnixTime};
+use portolan_net::on_link::frame::{Token, sighting};
 use portolan_probes::UsualPayloads;
+
+const ETHERNET_LEN: usize = 14;
 
 /// One frame, read as Ethernet and as bare IP, as it is and with its checksums made right.
 pub fn parse_any(data: &[u8]) {
@@ -36,6 +39,37 @@ pub fn parse_any(data: &[u8]) {
 pub fn neighbor(data: &[u8]) {
     if let Some((_, mac)) = portolan_net::neighbor::frame::answer(data) {
         assert_eq!(mac.0[0] & 1, 0, "a group is nobody's hardware address");
+    }
+}
+
+/// Answers to multicast questions: Ethernet frames as they are, and with the checksum made right
+/// of an ICMPv6 message directly behind the IPv6 header or behind eight octets of options.
+///
+/// # Panics
+/// Where a group would become a host, or more is learnt of it than a frame holds.
+pub fn on_link(data: &[u8]) {
+    let ours = ["fe80::1", "fd00::1"].map(|text| text.parse().unwrap_or(Ipv6Addr::LOCALHOST));
+    let token = Token { identifier: 0x1234, data: *b"notknown" };
+    let mut frames = vec![data.to_vec()];
+    for at in [ETHERNET_LEN + 40, ETHERNET_LEN + 48] {
+        let mut mended = data.to_vec();
+        if mended.len() >= at + 4 {
+            set(&mut mended, at + 2, 0);
+            let message = mended.get(at..).unwrap_or_default();
+            let len = u16::try_from(message.len()).unwrap_or(0);
+            let addrs = mended.get(ETHERNET_LEN + 8..ETHERNET_LEN + 40).unwrap_or_default();
+            let sum = Checksum::ZERO.octets(message).octets(addrs).word(58).word(len).finish();
+            set(&mut mended, at + 2, sum);
+        }
+        frames.push(mended);
+    }
+    for frame in &frames {
+        if let Some(seen) = sighting(frame, token, &ours) {
+            assert_eq!(seen.mac.0[0] & 1, 0, "a group is nobody's hardware address");
+            assert!(!seen.source.is_multicast(), "a group is no host");
+            assert!(seen.tails.len() * 20 <= frame.len(), "groups that are not in the frame");
+            assert!(seen.tails.iter().all(|tail| *tail < 1 << 24));
+        }
     }
 }
 

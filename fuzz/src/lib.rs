@@ -37,6 +37,7 @@ pub const TARGETS: &[Target] = &[
     ("neighbor", frames::neighbor),
     ("nftables", kernel::nftables),
     ("nmap_xml", reports::nmap_xml),
+    ("on_link", frames::on_link),
     ("port_spec", specs::ports),
     ("query", reports::query),
     ("receive", frames::receive),

@@ -13,6 +13,7 @@ use std::time::Duration;
 use portolan_core::answered::Answered;
 use portolan_core::cookie::{CookieKey, SourcePorts};
 use portolan_core::estimate::Loss;
+use portolan_core::group_gate::{GroupLimits, Grouping};
 use portolan_core::link::Encapsulation;
 use portolan_core::pacer::RatePps;
 use portolan_core::permutation::Shard;
@@ -540,16 +541,50 @@ fn no_host_gets_more_than_its_limit() {
         let mut case = Case::new(180, targets);
         case.passes = passes;
         case.tcp = (1..=400).collect();
-        let plan = Arc::new(case.build().striped());
+        let plan = Arc::new(case.build().striped(Grouping::Host));
         let mut network = case.network();
         let mut driver = Driver::new(Arc::clone(&plan));
-        driver.max_host = RatePps::new(100);
+        driver.limits.host = RatePps::new(100);
         driver.auto = auto;
         let outcome = driver.run(&mut network);
         let score = Oracle::new(network.world(), &plan).score(&outcome.endpoints);
-        let (seed, most) = (case.seed, network.most_in_a_second());
+        let (seed, most) = (case.seed, network.most_to_a_host());
         assert!(score.is_exact(), "{score}");
         assert!((95..=101).contains(&most), "PORTOLAN_SEED={seed}: {most} in a second");
+    }
+}
+
+#[test]
+fn no_subnet_gets_more_than_its_limit_and_hosts_keep_theirs() {
+    // Subnets of one host and of many, cut by exclusions; with and without a limit on hosts that is
+    // lower than a small subnet's share.
+    let mixed = "10.0.0.250-10.0.1.20 10.0.9.0/26 10.0.77.1 2001:db8::1-2001:db8::30 2001:db8:1::9";
+    for (targets, passes, host, auto) in [
+        (mixed, 3, None, false),
+        (mixed, 2, Some(20), false),
+        (mixed, 2, Some(40), true),
+        ("10.0.0.0/22", 2, Some(10), false),
+        ("2001:db8::7", 3, None, true),
+    ] {
+        let mut case = Case::new(185, targets);
+        case.passes = passes;
+        case.tcp = (1..=60).collect();
+        let plan = Arc::new(case.build().striped(Grouping::Subnet));
+        let mut network = case.network();
+        let mut driver = Driver::new(Arc::clone(&plan));
+        driver.limits =
+            GroupLimits { host: host.and_then(RatePps::new), subnet: RatePps::new(150) };
+        driver.auto = auto;
+        let outcome = driver.run(&mut network);
+        let score = Oracle::new(network.world(), &plan).score(&outcome.endpoints);
+        let seed = case.seed;
+        assert!(score.is_exact(), "{score}");
+        let most = network.most_to_a_subnet();
+        assert!(most <= 151, "PORTOLAN_SEED={seed}: {most} to a subnet in a second");
+        assert!(most >= 59, "PORTOLAN_SEED={seed}: {most} to a subnet in a second");
+        let most = network.most_to_a_host();
+        let limit = usize::try_from(host.unwrap_or(150)).unwrap();
+        assert!(most <= limit + 1, "PORTOLAN_SEED={seed}: {most} to a host in a second");
     }
 }
 

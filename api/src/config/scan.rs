@@ -35,6 +35,10 @@ pub struct ScanSpec {
     pub kinds: Vec<ScanKind>,
     /// How fast; `None`: the engine's default.
     pub rate: Option<ScanRate>,
+    /// Packets a second to any one host at most.
+    pub max_host_rate: Option<NonZeroU32>,
+    /// Packets a second to any one /64 of IPv6 or /24 of IPv4 at most.
+    pub max_subnet_rate: Option<NonZeroU32>,
     /// Further probes to what has not answered; `None`: the engine's default.
     pub retries: Option<u8>,
     /// What probes leave by; `None`: what the engine finds best.
@@ -134,6 +138,8 @@ pub(super) struct RawScan {
     ports: Option<Spanned<String>>,
     kinds: Option<Spanned<Vec<ScanKind>>>,
     rate: Option<Spanned<ScanRate>>,
+    max_host_rate: Option<NonZeroU32>,
+    max_subnet_rate: Option<NonZeroU32>,
     retries: Option<Spanned<u8>>,
     link: Option<Spanned<String>>,
     threads: Option<Spanned<u32>>,
@@ -225,14 +231,22 @@ impl RawScan {
         }
         let link = self.link.as_ref().map(|word| LinkName::new(word.get_ref(), sources.links));
         let link = link.transpose().map_err(|e| bad(lines.link)(format!("link: {e}")))?;
+        let kinds = self.kinds().map_err(bad(lines.kinds))?;
+        let limited = self.max_host_rate.is_some() || self.max_subnet_rate.is_some();
+        if limited && kinds.contains(&ScanKind::Connect) {
+            let problem = "a connect scan keeps no max_host_rate and no max_subnet_rate";
+            return Err(bad(lines.kinds)(problem.to_owned()));
+        }
         let spec = ScanSpec {
             name: name.clone(),
             site,
             targets,
             exclude,
             ports,
-            kinds: self.kinds().map_err(bad(lines.kinds))?,
+            kinds,
             rate,
+            max_host_rate: self.max_host_rate,
+            max_subnet_rate: self.max_subnet_rate,
             retries,
             link,
             threads: self.threads().map_err(bad(lines.threads))?,

@@ -175,3 +175,17 @@ fn the_example_in_deploy_is_read_without_complaint() {
     assert_eq!(config.warnings, []);
     assert_eq!(config.scans.len(), 3);
 }
+
+#[test]
+fn limits_are_numbers_and_no_connect_scan_has_them() {
+    let scan = "[[scan]]\nname = 'a'\ntargets = ['10.0.0.1']\n";
+    let limits = "max_host_rate = 10\nmax_subnet_rate = 100\n";
+    let config = load(&format!("{scan}{limits}")).unwrap();
+    let spec = &config.scans[0].spec;
+    let limits_of = [spec.max_host_rate, spec.max_subnet_rate].map(|most| most.unwrap().get());
+    assert_eq!((limits_of, config.warnings.len()), ([10, 100], 0));
+    for bad in ["max_subnet_rate = 0", "kinds = ['connect']\nmax_subnet_rate = 5"] {
+        let config = load(&format!("{scan}{bad}")).unwrap();
+        assert_eq!((config.scans.len(), config.warnings.len()), (0, 1), "{bad}");
+    }
+}

@@ -33,7 +33,8 @@ pub(crate) struct ScanArgs {
     #[arg(long, value_name = "FILE", alias = "excludefile", help_heading = TARGETS)]
     pub(crate) exclude_file: Vec<PathBuf>,
     /// Of IPv6 ranges larger than a /112 ask the likely addresses only: low-byte, service-ports,
-    /// words, embedded-v4:192.0.2.0/24, eui-64:00-11-22 (RFC 7707)
+    /// words, embedded-v4:192.0.2.0/24, eui-64:00-11-22 (RFC 7707); without it the hosts of ranges
+    /// larger than a /104 are found by multicast if those are on the link
     #[arg(long, value_name = "PATTERNS", value_delimiter = ',', help_heading = TARGETS)]
     pub(crate) ipv6_patterns: Vec<Ipv6Pattern>,
     /// Refuse every target outside what this file lists
@@ -67,7 +68,10 @@ pub(crate) struct ScanArgs {
     pub(crate) rate: Option<Rate>,
     /// Packets a second to any one host, at most
     #[arg(long, value_name = "PPS", help_heading = PACE)]
-    pub(crate) max_host_rate: Option<HostRate>,
+    pub(crate) max_host_rate: Option<GroupRate>,
+    /// Packets a second to any one /64 of IPv6 or /24 of IPv4, at most
+    #[arg(long, value_name = "PPS", help_heading = PACE)]
+    pub(crate) max_subnet_rate: Option<GroupRate>,
     /// Further probes to what has not answered
     #[arg(long, value_name = "N", default_value_t = 2, alias = "max-retries")]
     #[arg(value_parser = clap::value_parser!(u8).range(0..=15), help_heading = PACE)]
@@ -174,7 +178,7 @@ pub(crate) struct OutputArgs {
 }
 
 /// A scan goes on with the targets, the order and the kinds that it began with.
-const RESUME_CONFLICTS: [&str; 26] = [
+const RESUME_CONFLICTS: [&str; 27] = [
     "targets",
     "targets_file",
     "exclude",
@@ -187,6 +191,7 @@ const RESUME_CONFLICTS: [&str; 26] = [
     "shard",
     "threads",
     "max_host_rate",
+    "max_subnet_rate",
     "syn",
     "udp",
     "connect",
@@ -266,11 +271,11 @@ impl FromStr for Rate {
     }
 }
 
-/// Packets a second to one host.
+/// Packets a second to one host or subnet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct HostRate(pub(crate) u32);
+pub(crate) struct GroupRate(pub(crate) u32);
 
-impl FromStr for HostRate {
+impl FromStr for GroupRate {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -337,9 +342,10 @@ mod tests {
         assert!(args.kinds.syn && args.kinds.udp && !args.kinds.connect);
         assert_eq!(args.ports.as_deref(), Some("-"));
         assert_eq!(args.rate, Some(Rate::Fixed(10_000)));
-        let limited = scan("portolan scan h --max-host-rate 1k");
-        assert_eq!(limited.max_host_rate, Some(HostRate(1_000)));
-        assert!("auto".parse::<HostRate>().is_err());
+        let limited = scan("portolan scan h --max-host-rate 1k --max-subnet-rate 2k");
+        assert_eq!(limited.max_host_rate, Some(GroupRate(1_000)));
+        assert_eq!(limited.max_subnet_rate, Some(GroupRate(2_000)));
+        assert!("auto".parse::<GroupRate>().is_err());
         assert_eq!(scan("portolan scan h --rate auto").rate, Some(Rate::Auto));
         assert_eq!((args.retries, args.shard), (0, Some(ShardArg { index: 1, count: 4 })));
         assert_eq!(args.out.xml_file.len(), 2);

@@ -24,10 +24,12 @@ pub mod endpoint;
 pub mod estimate;
 /// What a running scan says.
 pub mod event;
+/// What keeps a scan from asking any one group of hosts too often.
+pub mod group_gate;
+/// Which hosts of a plan share a limit.
+mod groups;
 /// A few figures for each host that answers.
 pub mod host_book;
-/// What keeps a scan from asking any one host too often.
-pub mod host_gate;
 /// Frames in bulk.
 pub mod link;
 /// What is odd about a host or a prefix.
@@ -54,7 +56,7 @@ pub mod receive;
 pub mod seed;
 /// What is said of an endpoint, and why.
 pub mod state;
-/// The order that spares hosts.
+/// The order that spares groups of hosts.
 pub mod stripe;
 /// Which endpoints.
 pub mod target;

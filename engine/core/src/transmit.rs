@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::answered::Answered;
 use crate::auto::Auto;
-use crate::host_gate::HostGate;
+use crate::group_gate::{GroupGate, GroupLimits};
 use crate::link::{BATCH_LEN_MAX, FrameBatch};
 use crate::observation::MacAddr;
 use crate::pacer::{Pacer, RatePps, Smoothness};
@@ -58,7 +58,7 @@ pub struct Transmitter {
     skips_answered: bool,
     pacer: Pacer,
     auto: Option<Auto>,
-    gate: Option<HostGate>,
+    gates: Gates,
     pairs: Option<Arc<Pairs>>,
     templates: Vec<HopTemplates>,
     asked: u64,
@@ -95,7 +95,7 @@ impl Transmitter {
             skips_answered: false,
             pacer,
             auto: None,
-            gate: None,
+            gates: Gates::default(),
             pairs: None,
             templates,
             asked: 0,
@@ -112,11 +112,13 @@ impl Transmitter {
         self
     }
 
-    /// The same half, that asks no host more often than `rate`; the plan must be
-    /// [striped](ScanPlan::striped), and no other half may ask the same hosts.
+    /// The same half, that asks no host and no subnet more often than `limits` say; the plan must
+    /// be [striped](ScanPlan::striped) by their [grouping](GroupLimits::grouping), and no other
+    /// half may ask the same groups.
     #[must_use]
-    pub fn per_host(mut self, rate: RatePps) -> Self {
-        self.gate = Some(HostGate::new(rate));
+    pub fn limited(mut self, limits: GroupLimits) -> Self {
+        let gate = |most: Option<RatePps>| most.map(GroupGate::new);
+        self.gates = Gates { host: gate(limits.host), subnet: gate(limits.subnet) };
         self
     }
 
@@ -251,12 +253,14 @@ impl Transmitter {
         self.pass
     }
 
-    /// When a limit on each host lets the probe at `position` go; none for what is not sent anyway.
+    /// When the limits let the probe at `position` go; none for what is not sent anyway.
     fn gated(&self, position: u64) -> Option<Timestamp> {
-        let gate = self.gate.as_ref()?;
+        if !self.gates.any() {
+            return None;
+        }
         let index = self.plan.element(position);
         self.reach(index).filter(|_| self.is_wanted(index))?;
-        Some(gate.due(self.rounds_at(position)?))
+        self.gates.due(&self.rounds_at(position)?)
     }
 
     /// Whether this pass asks the endpoint at `index`.
@@ -268,19 +272,21 @@ impl Transmitter {
     }
 
     fn note_gated(&mut self, position: u64, now: Timestamp) {
-        let rounds = self.rounds_at(position);
-        if let (Some(gate), Some(rounds)) = (self.gate.as_mut(), rounds) {
-            gate.note(rounds, now);
+        if self.gates.any()
+            && let Some(rounds) = self.rounds_at(position)
+        {
+            self.gates.note(&rounds, now);
         }
     }
 
-    /// The place of `position` in rounds over all passes; none where hosts have no limit.
-    fn rounds_at(&self, position: u64) -> Option<f64> {
-        self.gate.as_ref()?;
+    /// The place of `position` in rounds over all passes; none where the plan is not striped.
+    fn rounds_at(&self, position: u64) -> Option<Rounds> {
         let stripe = self.plan.stripe()?;
-        #[expect(clippy::cast_precision_loss, reason = "2^53 rounds are more than anyone sends")]
-        let before = (u64::from(self.pass) * stripe.rounds()) as f64;
-        Some(before + stripe.rounds_at(position))
+        let before = f64::from(self.pass);
+        Some(Rounds {
+            host: before * stripe.host_rounds() + stripe.host_rounds_at(position),
+            subnet: before * stripe.rounds() + stripe.rounds_at(position),
+        })
     }
 
     fn push_position(&mut self, position: u64, batch: &mut FrameBatch) -> bool {
@@ -324,6 +330,39 @@ impl Transmitter {
         let Some(templates) = self.templates.get_mut(reach.hop) else { return false };
         let frame = templates.frame(&reach.aim, reach.mac, pass, &self.plan);
         batch.push(frame).is_some()
+    }
+}
+
+/// A place in the rounds of hosts and of subnets.
+struct Rounds {
+    host: f64,
+    subnet: f64,
+}
+
+/// The gates of the groups that have a limit.
+#[derive(Default)]
+struct Gates {
+    host: Option<GroupGate>,
+    subnet: Option<GroupGate>,
+}
+
+impl Gates {
+    const fn any(&self) -> bool {
+        self.host.is_some() || self.subnet.is_some()
+    }
+
+    /// When all of them are open.
+    fn due(&self, rounds: &Rounds) -> Option<Timestamp> {
+        let host = self.host.as_ref().map(|gate| gate.due(rounds.host));
+        host.max(self.subnet.as_ref().map(|gate| gate.due(rounds.subnet)))
+    }
+
+    fn note(&mut self, rounds: &Rounds, now: Timestamp) {
+        for (gate, at) in [(&mut self.host, rounds.host), (&mut self.subnet, rounds.subnet)] {
+            if let Some(gate) = gate {
+                gate.note(at, now);
+            }
+        }
     }
 }
 

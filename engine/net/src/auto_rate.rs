@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use portolan_core::Timestamp;
 use portolan_core::auto::Auto;
 use portolan_core::canary::{CANARY_GAP, Canaries};
-use portolan_core::host_gate::HostShare;
+use portolan_core::group_gate::{GroupLimits, GroupShare};
 use portolan_core::pacer::RatePps;
 use portolan_core::plan::ScanPlan;
 use portolan_core::rate::{LocalCounts, RateController, RateDial};
@@ -34,21 +34,21 @@ pub(crate) struct AutoRate {
 
 impl AutoRate {
     /// For a scan of `plan` that begins at `now`, goes up to `most` at most and leaves by
-    /// `interfaces`; a host is asked at most `max_host` times a second.
+    /// `interfaces`; no host and no subnet is asked more often than `limits` say.
     pub(crate) fn new(
         plan: &ScanPlan,
         most: RatePps,
-        max_host: Option<RatePps>,
+        limits: GroupLimits,
         interfaces: Vec<String>,
         now: Timestamp,
     ) -> Self {
         let controller = RateController::new(most, now);
         // One host may not stand for all, unless it is all there is.
         let per_host = usize::try_from(64 / plan.hosts().clamp(1, 8)).unwrap_or(8);
-        let (per_host, gap) = match max_host.map(HostShare::new) {
-            None => (per_host, CANARY_GAP),
-            Some(None) => (0, CANARY_GAP),
-            Some(Some(share)) => (1, share.canary_gap),
+        let (per_host, gap) = match (limits.grouping(), GroupShare::new(limits)) {
+            (None, _) => (per_host, CANARY_GAP),
+            (Some(_), None) => (0, CANARY_GAP),
+            (Some(_), Some(share)) => (1, share.canary_gap),
         };
         let dropped_before = tx_dropped(&interfaces);
         Self {

@@ -47,6 +47,8 @@ pub struct Checkpoint {
     pub auto_rate: bool,
     /// The most to any one host, which fixes the order too.
     pub max_host_pps: Option<u32>,
+    /// The most to any one subnet, which fixes the order too.
+    pub max_subnet_pps: Option<u32>,
     /// The pass that was running, from 0.
     pub pass: u8,
     /// Sending threads a link.
@@ -95,6 +97,8 @@ struct CheckpointDto {
     auto_rate: bool,
     #[serde(default)]
     max_host_pps: Option<u32>,
+    #[serde(default)]
+    max_subnet_pps: Option<u32>,
     pass: u8,
     threads: u32,
     taken: Vec<u64>,
@@ -141,6 +145,7 @@ impl fmt::Display for Checkpoint {
             rate_pps: self.rate_pps,
             auto_rate: self.auto_rate,
             max_host_pps: self.max_host_pps,
+            max_subnet_pps: self.max_subnet_pps,
             pass: self.pass,
             threads: self.threads,
             taken: self.taken.clone(),
@@ -185,6 +190,7 @@ impl FromStr for Checkpoint {
             rate_pps: dto.rate_pps,
             auto_rate: dto.auto_rate,
             max_host_pps: dto.max_host_pps,
+            max_subnet_pps: dto.max_subnet_pps,
             pass: dto.pass,
             threads: dto.threads,
             taken: dto.taken,
@@ -238,6 +244,7 @@ mod tests {
             rate_pps: 50_000,
             auto_rate: true,
             max_host_pps: Some(100),
+            max_subnet_pps: Some(1_000),
             pass: 1,
             threads: 1,
             taken: vec![12_345],

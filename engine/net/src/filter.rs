@@ -32,6 +32,7 @@ pub struct Filter {
     encapsulation: Encapsulation,
     ports: Vec<RangeInclusive<u16>>,
     arp: bool,
+    listeners: bool,
 }
 
 impl Filter {
@@ -39,7 +40,7 @@ impl Filter {
     /// neighbour discovery; no ARP; IPv6 with extension headers (the parser judges); no later
     /// fragments.
     pub const fn new(encapsulation: Encapsulation) -> Self {
-        Self { encapsulation, ports: Vec::new(), arp: false }
+        Self { encapsulation, ports: Vec::new(), arp: false, listeners: false }
     }
 
     /// Also TCP, UDP and SCTP to destination ports in `range`, our source ports.
@@ -61,6 +62,14 @@ impl Filter {
     #[must_use]
     pub const fn arp(mut self) -> Self {
         self.arp = true;
+        self
+    }
+
+    /// Also ICMPv6 parameter problems and reports of multicast listeners without an extension
+    /// header; those with one pass anyway.
+    #[must_use]
+    pub const fn multicast_listeners(mut self) -> Self {
+        self.listeners = true;
         self
     }
 
@@ -101,7 +110,11 @@ impl Filter {
         asm.any_of(&EXTENSION_HEADERS);
         asm.label(Label::V6Icmp);
         asm.load(LOAD_BYTE, base + 40);
-        asm.any_of(&ICMPV6_TYPES);
+        if self.listeners {
+            asm.any_of(&[&ICMPV6_TYPES[..], &LISTENER_TYPES].concat());
+        } else {
+            asm.any_of(&ICMPV6_TYPES);
+        }
         asm.label(Label::V6Ports);
         asm.load(LOAD_HALF, base + 42);
         self.port_ranges(&mut asm);
@@ -171,6 +184,8 @@ const SCTP: u32 = 132;
 const ICMP_TYPES: [u32; 5] = [0, 3, 11, 14, 18];
 /// Unreachable, time exceeded, echo reply (RFC 4443); solicitation, advertisement (RFC 4861).
 const ICMPV6_TYPES: [u32; 5] = [1, 3, 129, 135, 136];
+/// Parameter problem (RFC 4443); listener reports (RFC 2710, RFC 3810).
+const LISTENER_TYPES: [u32; 3] = [4, 131, 143];
 /// Hop-by-hop, routing, fragment, destination options: RFC 8200 §4.
 const EXTENSION_HEADERS: [u32; 4] = [0, 43, 44, 60];
 

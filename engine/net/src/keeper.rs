@@ -122,6 +122,7 @@ mod tests {
             rate_pps: 1,
             auto_rate: false,
             max_host_pps: None,
+            max_subnet_pps: None,
             pass,
             threads: 1,
             taken: vec![0],

@@ -34,6 +34,8 @@ pub mod link;
 mod listen;
 /// Which hardware address has which IP address.
 pub mod neighbor;
+/// The hosts of large IPv6 prefixes on the link.
+pub mod on_link;
 /// What can be said about a scan besides its targets.
 pub mod options;
 /// What a scan came to.
@@ -67,6 +69,7 @@ pub use connect::{ConnectOptions, connect_scan};
 pub use filter::Filter;
 pub use link::{Arrival, RxLink, TxLink};
 pub use link::{LinkError, PacketRx, PacketRxOptions, PacketTx, PacketTxOptions, RawIpTx};
+pub use on_link::OnLinkError;
 pub use options::{Cancel, Discovery, ScanKinds, ScanOptions};
 pub use outcome::ScanOutcome;
 pub use ports::PortBlock;
@@ -77,3 +80,4 @@ pub use scan::{Method, Scan, ScanError, ScanPlanError};
 pub use suppress::{SuppressError, Suppression};
 pub use sys::SyscallError;
 pub use trace::{Trace, TraceCounts};
+pub use truth::SubnetSplit;

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use portolan_core::MacAddr;
+use portolan_core::group_gate::GroupLimits;
+use portolan_core::pacer::RatePps;
 use portolan_core::permutation::Shard;
 use portolan_core::probe::{Pings, TcpScan};
 use portolan_core::target::PortSet;
@@ -88,6 +90,9 @@ pub struct ScanOptions {
     /// Packets a second to any one host at most; the scan then asks each host once before it asks
     /// any again, from one thread.
     pub max_host_pps: Option<u32>,
+    /// Packets a second to any one subnet at most, a /24 of IPv4 or a /64 of IPv6; the scan then
+    /// asks each subnet once before it asks any again, from one thread.
+    pub max_subnet_pps: Option<u32>,
     /// Once a host seems open on every port, say so and tell no more of its open ports. Not for
     /// what is stored: what is not told there is not open.
     pub keep_back: bool,
@@ -132,6 +137,7 @@ impl Default for ScanOptions {
             rate_pps: RATE_PPS_DEFAULT,
             auto_rate: false,
             max_host_pps: None,
+            max_subnet_pps: None,
             keep_back: false,
             retries: RETRIES_DEFAULT,
             cooldown: None,
@@ -153,6 +159,14 @@ impl Default for ScanOptions {
 }
 
 impl ScanOptions {
+    /// What no host and no subnet may get more of.
+    pub(crate) fn limits(&self) -> GroupLimits {
+        GroupLimits {
+            host: self.max_host_pps.and_then(RatePps::new),
+            subnet: self.max_subnet_pps.and_then(RatePps::new),
+        }
+    }
+
     /// The rate of what `auto_rate` can't watch: neighbour discovery and connections.
     pub(crate) const fn unwatched_pps(&self) -> u32 {
         let most = portolan_core::rate::BLIND_PPS;

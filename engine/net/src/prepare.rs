@@ -1,11 +1,12 @@
 //! From targets to a plan: routes, links, hops, neighbours.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use portolan_core::group_gate::Grouping;
 use portolan_core::link::Encapsulation;
 use portolan_core::plan::{Hop, HopRange};
 use portolan_core::target::{AddrRange, AddrSet};
@@ -70,6 +71,9 @@ pub enum PrepareError {
         /// The names that exist.
         known: String,
     },
+    /// The operating system gave no random numbers.
+    #[error("no randomness from the operating system")]
+    Random(#[source] getrandom::Error),
     /// The kernel's routes can't be read.
     #[error("routes can't be read")]
     Route(#[from] RouteError),
@@ -116,7 +120,7 @@ pub(crate) fn ways(
     Ok(ways)
 }
 
-fn open_table(options: &ScanOptions) -> Result<RouteTable, PrepareError> {
+pub(crate) fn open_table(options: &ScanOptions) -> Result<RouteTable, PrepareError> {
     let mut overrides = RouteOverrides::default();
     match options.source_ip {
         Some(IpAddr::V4(source)) => overrides.source_v4 = Some(source),
@@ -195,6 +199,24 @@ impl Ways {
         Ok(Some(LinkHeader::Ethernet { source, target }))
     }
 
+    /// How many links lead into one and the same subnet, at most, those to this host itself apart.
+    pub(crate) fn links_to_a_subnet(&self) -> u32 {
+        // Within a range there is one way; so subnets are shared at the edges of ranges alone.
+        let mut links: HashMap<(Family, u128), BTreeSet<usize>> = HashMap::new();
+        for HopRange { range, hop } in &self.routes {
+            let link = self.hops.get(*hop).map(|hop| hop.link);
+            let outside = link
+                .filter(|link| self.links.get(*link).is_some_and(|spec| spec.exit == Exit::Packet));
+            let Some(link) = outside else { continue };
+            let bits = Grouping::Subnet.host_bits(range.family());
+            for edge in [range.first_bits(), range.last_bits()] {
+                links.entry((range.family(), edge >> bits)).or_default().insert(link);
+            }
+        }
+        let most = links.values().map(BTreeSet::len).max().unwrap_or(1);
+        u32::try_from(most).unwrap_or(u32::MAX)
+    }
+
     fn link(&mut self, interface: &Arc<Interface>, exit: Exit) -> usize {
         let same = |l: &LinkSpec| l.interface.index == interface.index && l.exit == exit;
         self.links.iter().position(same).unwrap_or_else(|| {
@@ -210,8 +232,10 @@ impl Ways {
         options: &ScanOptions,
         stop: &AtomicBool,
     ) -> Result<(), PrepareError> {
+        // All of the targets may be one subnet.
+        let rate_pps = options.unwatched_pps();
         let asking = SweepOptions {
-            rate_pps: options.unwatched_pps(),
+            rate_pps: options.max_subnet_pps.map_or(rate_pps, |most| most.min(rate_pps)),
             retries: u32::from(options.retries),
             timeout: NEIGHBOR_TIMEOUT,
             vlan: options.style.vlan,

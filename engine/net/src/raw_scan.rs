@@ -136,7 +136,7 @@ fn driver(
         ways.links.iter().map(|_| (0..threads).map(|_| Arc::default()).collect()).collect();
     // The generator asks no sample twice.
     let exact = answered.is_some() && scan.known().is_none() && !ladder.generates();
-    let truth = Truth::new(scan.options(), plan, ways, exact, clock.now());
+    let truth = Truth::new(scan.options(), plan, ways, exact, clock.now())?;
     let mut listeners = Vec::new();
     let mut listening = Vec::new();
     let strides = scan.options().shard.count.saturating_mul(threads);

@@ -21,6 +21,7 @@ use crate::ports::PortsError;
 use crate::prepare::PrepareError;
 use crate::privilege::Privilege;
 use crate::sys::SyscallError;
+use crate::truth::SubnetSplit;
 
 /// How a scan is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +97,9 @@ pub enum ScanError {
     /// Routes or neighbours could not be found.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
+    /// A limit can't be kept.
+    #[error(transparent)]
+    SubnetSplit(#[from] SubnetSplit),
     /// The kernel refused something.
     #[error(transparent)]
     Syscall(#[from] SyscallError),
@@ -270,7 +274,10 @@ impl Scan {
 
     /// `plan` in the order that the options ask for.
     pub(crate) fn ordered(&self, plan: ScanPlan) -> ScanPlan {
-        if self.options.max_host_pps.is_some() { plan.striped() } else { plan }
+        match self.options.limits().grouping() {
+            Some(grouping) => plan.striped(grouping),
+            None => plan,
+        }
     }
 
     /// The plan without ways: for order and numbers.
@@ -294,6 +301,7 @@ impl Scan {
             rate_pps: self.options.rate_pps,
             auto_rate: self.options.auto_rate,
             max_host_pps: self.options.max_host_pps,
+            max_subnet_pps: self.options.max_subnet_pps,
             pass: resumed.map_or(0, |r| r.pass),
             threads,
             taken: resumed.map_or_else(Vec::new, |r| r.taken.clone()),
@@ -320,8 +328,9 @@ fn resumed(mut options: ScanOptions) -> ScanOptions {
         options.retries = checkpoint.retries;
         options.threads = checkpoint.threads;
         options.max_host_pps = checkpoint.max_host_pps;
+        options.max_subnet_pps = checkpoint.max_subnet_pps;
     }
-    if options.max_host_pps.is_some() {
+    if options.limits().grouping().is_some() {
         // Two threads would each keep to the limit, and both together not.
         options.threads = 1;
     }
@@ -333,7 +342,7 @@ fn check(options: &ScanOptions) -> Result<(), ScanPlanError> {
     if shard.index >= shard.count {
         return Err(ScanPlanError::Shard { index: shard.index, count: shard.count });
     }
-    if options.rate_pps == 0 || options.max_host_pps == Some(0) {
+    if [Some(options.rate_pps), options.max_host_pps, options.max_subnet_pps].contains(&Some(0)) {
         return Err(ScanPlanError::Rate);
     }
     if options.retries >= PASSES_MAX {
@@ -352,8 +361,8 @@ fn method_of(
     targets: &TargetSet,
     options: &ScanOptions,
 ) -> Result<(Method, Option<String>), ScanPlanError> {
-    let limited = options.max_host_pps.is_some();
-    let limit = ScanPlanError::NeedsPrivilege { what: "a rate limit per host" };
+    let limited = options.limits().grouping().is_some();
+    let limit = ScanPlanError::NeedsPrivilege { what: "a rate limit per host or subnet" };
     if options.kinds.connect {
         return if limited { Err(limit) } else { Ok((Method::Connect, None)) };
     }

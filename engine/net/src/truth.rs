@@ -1,11 +1,11 @@
 //! What a scan is given so that it knows what it loses and harms nobody: canaries, pairs, and a
-//! limit on each host.
+//! limit on each host and each subnet.
 
 use std::sync::Arc;
 
 use portolan_core::Timestamp;
 use portolan_core::estimate::PairCounts;
-use portolan_core::host_gate::HostShare;
+use portolan_core::group_gate::{GroupLimits, GroupShare};
 use portolan_core::pacer::RatePps;
 use portolan_core::pairs::Pairs;
 use portolan_core::plan::ScanPlan;
@@ -16,35 +16,51 @@ use crate::auto_rate::AutoRate;
 use crate::options::ScanOptions;
 use crate::prepare::Ways;
 
+/// A limit on each subnet that is too low to be shared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{links} interfaces lead into one subnet, too many for so low a limit on each subnet; raise \
+     the limit, or choose an interface"
+)]
+pub struct SubnetSplit {
+    /// How many.
+    pub links: u32,
+}
+
 /// What both halves of a scan share for that.
 pub(crate) struct Truth {
     /// What finds the rate, if it is to be found.
     pub(crate) auto: Option<AutoRate>,
     /// The sample that is asked twice.
     pairs: Option<Arc<Pairs>>,
-    max_host: Option<RatePps>,
+    limits: GroupLimits,
     keeps_back: bool,
 }
 
 impl Truth {
     /// For a scan of `plan` that begins at `now`; `exact` is whether each endpoint has a bit
     /// that was clear when it began: what a resumed scan has heard before is not known by pass.
+    ///
+    /// # Errors
+    /// [`SubnetSplit`], where senders that know nothing of each other can't share a limit.
     pub(crate) fn new(
         options: &ScanOptions,
         plan: &ScanPlan,
         ways: &Ways,
         exact: bool,
         now: Timestamp,
-    ) -> Self {
+    ) -> Result<Self, SubnetSplit> {
         let pairs = Pairs::new(plan.len(), plan.config().passes).filter(|_| exact).map(Arc::new);
-        let most = options.max_host_pps.and_then(RatePps::new);
-        let share = most.and_then(HostShare::new).filter(|_| options.auto_rate);
-        Self {
+        let most = options.limits();
+        let share = GroupShare::new(most).filter(|_| options.auto_rate);
+        let (limits, links) = (share.map_or(most, |share| share.probes), ways.links_to_a_subnet());
+        let limits = limits.of_each(links).ok_or(SubnetSplit { links })?;
+        Ok(Self {
             auto: auto_rate(options, plan, ways, now),
             pairs,
             keeps_back: options.keep_back,
-            max_host: share.map(|share| share.probes).or(most),
-        }
+            limits,
+        })
     }
 
     /// What the sample answered.
@@ -82,9 +98,7 @@ impl Truth {
         if let Some(pairs) = &self.pairs {
             half = half.pairs(Arc::clone(pairs));
         }
-        if let Some(most) = self.max_host {
-            half = half.per_host(most);
-        }
+        half = half.limited(self.limits);
         if let Some(auto) = &self.auto {
             half = half.auto(auto.sender(share, link), now);
         }
@@ -99,10 +113,9 @@ fn auto_rate(
     now: Timestamp,
 ) -> Option<AutoRate> {
     let most = RatePps::new(options.rate_pps).filter(|_| options.auto_rate)?;
-    let max_host = options.max_host_pps.and_then(RatePps::new);
     let mut interfaces: Vec<String> =
         ways.links.iter().map(|spec| spec.interface.name.clone()).collect();
     interfaces.sort_unstable();
     interfaces.dedup();
-    Some(AutoRate::new(plan, most, max_host, interfaces, now))
+    Some(AutoRate::new(plan, most, options.limits(), interfaces, now))
 }

@@ -34,9 +34,12 @@ fn scan(targets: &TargetSet, options: ScanOptions) -> (ScanOutcome, Vec<String>)
 fn probes(frames: &[Vec<u8>]) -> Vec<Endpoint> {
     let probe = |frame: &Vec<u8>| {
         let packet = SlicedPacket::from_ethernet(frame).ok()?;
-        let Some(NetSlice::Ipv4(ip)) = packet.net else { return None };
+        let to = match packet.net? {
+            NetSlice::Ipv4(ip) => IpAddr::from(ip.header().destination_addr()),
+            NetSlice::Ipv6(ip) => IpAddr::from(ip.header().destination_addr()),
+            NetSlice::Arp(_) => return None,
+        };
         let Some(TransportSlice::Tcp(tcp)) = packet.transport else { return None };
-        let to = IpAddr::from(ip.header().destination_addr());
         (tcp.syn() && !tcp.ack()).then(|| Endpoint::tcp(to, tcp.destination_port()))
     };
     frames.iter().filter_map(probe).collect()
@@ -85,6 +88,47 @@ fn hosts_take_turns_and_none_gets_more_than_its_limit() {
         for round in asked.chunks(5) {
             let hosts: std::collections::BTreeSet<IpAddr> = round.iter().map(|e| e.addr).collect();
             assert_eq!(hosts.len(), 5, "each host once before any again");
+        }
+    });
+}
+
+/// The /24 or /64 of an address.
+fn subnet(addr: IpAddr) -> Vec<u8> {
+    match addr {
+        IpAddr::V4(v4) => v4.octets()[..3].to_vec(),
+        IpAddr::V6(v6) => v6.octets()[..8].to_vec(),
+    }
+}
+
+#[test]
+fn subnets_take_turns_and_none_gets_more_than_its_limit() {
+    lab_test!(subnets_take_turns_and_none_gets_more_than_its_limit, {
+        let lab = Lab::builder().build().unwrap();
+        let capture = lab.capture().unwrap();
+        let options = ScanOptions {
+            rate_pps: 1_000_000,
+            max_subnet_pps: Some(400),
+            retries: 1,
+            ..ScanOptions::default()
+        };
+        let three = "10.78.0.1-10.78.0.5 10.78.1.1-10.78.1.5 fd00:78::1-fd00:78::a";
+        let (outcome, _) = scan(&targets(three, (1..=40).collect()), options);
+        assert_eq!(outcome.stats.closed, 800);
+        // That is the promise, and no measurement: 400 probes to the IPv6 prefix, and 200 to each
+        // of the others at the same time.
+        assert!(outcome.stats.duration >= Duration::from_millis(995));
+        let asked = probes(&capture.stop().unwrap().frames);
+        assert_eq!(asked.len(), 800);
+        let (together, alone) = asked.split_at(600);
+        for round in together.chunks(3) {
+            let subnets: std::collections::BTreeSet<_> =
+                round.iter().map(|e| subnet(e.addr)).collect();
+            assert_eq!(subnets.len(), 3, "each subnet once before any again");
+        }
+        assert!(alone.iter().all(|e| e.addr.is_ipv6()));
+        for turn in asked.iter().filter(|e| e.addr.is_ipv6()).collect::<Vec<_>>().chunks(10) {
+            let hosts: std::collections::BTreeSet<IpAddr> = turn.iter().map(|e| e.addr).collect();
+            assert_eq!(hosts.len(), 10, "in a subnet each host once before any again");
         }
     });
 }

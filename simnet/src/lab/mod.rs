@@ -212,6 +212,7 @@ pub fn lab_available() -> bool {
 #[derive(Debug, Clone, Default)]
 pub struct LabBuilder {
     relay: Option<RelayOptions>,
+    addrs: Vec<IpNetwork>,
     silent: Vec<IpNetwork>,
     rejected: Vec<IpNetwork>,
     bare: bool,
@@ -248,6 +249,13 @@ impl LabBuilder {
     #[must_use]
     pub const fn relay(mut self, options: RelayOptions) -> Self {
         self.relay = Some(options);
+        self
+    }
+
+    /// The far side has the address of `net` on the link too.
+    #[must_use]
+    pub fn addr(mut self, net: IpNetwork) -> Self {
+        self.addrs.push(net);
         self
     }
 
@@ -425,6 +433,9 @@ fn far_side(plan: &LabBuilder) -> io::Result<()> {
     for text in beyond {
         let any = text.parse().map_err(io::Error::other)?;
         rtnl.add_route(any, RouteType::Local, Some("lo"), None)?;
+    }
+    for net in &plan.addrs {
+        rtnl.add_address(FAR_INTERFACE, *net)?;
     }
     for net in &plan.silent {
         rtnl.add_refusal(*net, RouteType::BlackHole)?;

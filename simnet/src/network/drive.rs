@@ -8,7 +8,7 @@ use portolan_core::answered::Answered;
 use portolan_core::auto::Auto;
 use portolan_core::canary::{CANARY_GAP, Canaries};
 use portolan_core::estimate::PairCounts;
-use portolan_core::host_gate::HostShare;
+use portolan_core::group_gate::{GroupLimits, GroupShare};
 use portolan_core::link::FrameBatch;
 use portolan_core::pacer::RatePps;
 use portolan_core::pairs::Pairs;
@@ -44,8 +44,8 @@ pub struct Driver {
     pub rate: RatePps,
     /// Find the rate; the one above is its most.
     pub auto: bool,
-    /// The most to any one host; the plan must be striped.
-    pub max_host: Option<RatePps>,
+    /// The most to any one host and subnet; the plan must be striped accordingly.
+    pub limits: GroupLimits,
     /// Tell no more of a host that is open on every port.
     pub keep_back: bool,
     /// Which part of the plan.
@@ -112,7 +112,7 @@ impl Driver {
             plan,
             rate: RatePps::new(100_000).unwrap_or(RatePps::MIN),
             auto: false,
-            max_host: None,
+            limits: GroupLimits::default(),
             keep_back: false,
             shard: Shard::default(),
             threads: 1,
@@ -192,10 +192,10 @@ impl Search {
     }
 }
 
-/// What is left for ordinary probes of a limit on each host, and who else has a part in it.
-fn share_host(most: Option<RatePps>, auto: bool) -> (Option<RatePps>, Canaries) {
-    match most.filter(|_| auto).and_then(HostShare::new) {
-        Some(share) => (Some(share.probes), Canaries::new(1, share.canary_gap)),
+/// What is left for ordinary probes of the limits, and who else has a part in them.
+fn share_limits(most: GroupLimits, auto: bool) -> (GroupLimits, Canaries) {
+    match GroupShare::new(most).filter(|_| auto) {
+        Some(share) => (share.probes, Canaries::new(1, share.canary_gap)),
         None => (most, Canaries::new(8, CANARY_GAP)),
     }
 }
@@ -224,7 +224,7 @@ impl<'a> Run<'a> {
         let timelines: Vec<Arc<Timeline>> = (0..threads).map(|_| Arc::default()).collect();
         let each = RatePps::new(driver.rate.get() / threads).unwrap_or(RatePps::MIN);
         let pairs = Pairs::new(plan.len(), plan.config().passes).map(Arc::new);
-        let (gated, canaries) = share_host(driver.max_host, driver.auto);
+        let (gated, canaries) = share_limits(driver.limits, driver.auto);
         let search = driver.auto.then(|| Search::new(driver.rate, canaries));
         let senders = (0..threads).zip(&timelines).map(|(thread, timeline)| {
             let half = Transmitter::new(
@@ -240,10 +240,7 @@ impl<'a> Run<'a> {
                 Some(pairs) => half.pairs(Arc::clone(pairs)),
                 None => half,
             };
-            let half = match gated {
-                Some(most) => half.per_host(most),
-                None => half,
-            };
+            let half = half.limited(gated);
             let half = match &search {
                 None => half,
                 Some(search) => {

@@ -34,8 +34,10 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::time::Duration;
 
+use portolan_core::endpoint::addr_bits;
+use portolan_core::group_gate::Grouping;
 use portolan_core::link::Encapsulation;
-use portolan_core::{Endpoint, Timestamp};
+use portolan_core::{Endpoint, Family, Timestamp};
 
 pub use drive::{Checkpoint, Driver, Outcome};
 pub use faults::Faults;
@@ -102,12 +104,34 @@ pub struct Network {
     limits: Vec<(Timestamp, u32)>,
     /// Packets that the path would let through at once, and when that was counted.
     bucket: (f64, Timestamp),
-    /// When each host was asked in the last second, and the most that any was in one.
-    recent: BTreeMap<std::net::IpAddr, VecDeque<Timestamp>>,
-    most_in_a_second: usize,
+    most_to_a_host: Busiest<std::net::IpAddr>,
+    most_to_a_subnet: Busiest<(Family, u128)>,
     /// Per limited host: the moment its next ICMP error may leave.
     next_error: BTreeMap<std::net::IpAddr, Timestamp>,
     counts: WireCounts,
+}
+
+/// When each of some was asked in the last second, and the most that any was in one.
+struct Busiest<K> {
+    recent: BTreeMap<K, VecDeque<Timestamp>>,
+    most: usize,
+}
+
+impl<K> Default for Busiest<K> {
+    fn default() -> Self {
+        Self { recent: BTreeMap::new(), most: 0 }
+    }
+}
+
+impl<K: Ord> Busiest<K> {
+    fn note(&mut self, now: Timestamp, key: K) {
+        let times = self.recent.entry(key).or_default();
+        times.push_back(now);
+        while times.front().is_some_and(|at| now.since(*at) >= Duration::from_secs(1)) {
+            times.pop_front();
+        }
+        self.most = self.most.max(times.len());
+    }
 }
 
 impl Network {
@@ -125,8 +149,8 @@ impl Network {
             asked: BTreeMap::new(),
             limits: Vec::new(),
             bucket: (0.0, Timestamp::ZERO),
-            recent: BTreeMap::new(),
-            most_in_a_second: 0,
+            most_to_a_host: Busiest::default(),
+            most_to_a_subnet: Busiest::default(),
             next_error: BTreeMap::new(),
             counts: WireCounts::default(),
         }
@@ -171,17 +195,20 @@ impl Network {
     }
 
     /// The most probes to one host in any second.
-    pub const fn most_in_a_second(&self) -> usize {
-        self.most_in_a_second
+    pub const fn most_to_a_host(&self) -> usize {
+        self.most_to_a_host.most
+    }
+
+    /// The most probes to one /24 or /64 in any second.
+    pub const fn most_to_a_subnet(&self) -> usize {
+        self.most_to_a_subnet.most
     }
 
     fn note(&mut self, now: Timestamp, target: std::net::IpAddr) {
-        let times = self.recent.entry(target).or_default();
-        times.push_back(now);
-        while times.front().is_some_and(|at| now.since(*at) >= Duration::from_secs(1)) {
-            times.pop_front();
-        }
-        self.most_in_a_second = self.most_in_a_second.max(times.len());
+        self.most_to_a_host.note(now, target);
+        let family = Family::of(target);
+        let subnet = addr_bits(target) >> Grouping::Subnet.host_bits(family);
+        self.most_to_a_subnet.note(now, (family, subnet));
     }
 
     /// Takes a probe that leaves at `now`.

@@ -12,7 +12,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use portolan_core::ScanEvent;
-use portolan_core::target::TargetSet;
+use portolan_core::target::{Block, TargetSet};
 use portolan_store::{ScanReport, SiteName, Store};
 
 use crate::args::ScanArgs;
@@ -61,6 +61,10 @@ fn whole(args: &ScanArgs, mut request: Request, site: &SiteName) -> Result<Exit,
     let checkpoint = checkpoint
         .unwrap_or_else(|| PathBuf::from(format!("portolan-{}.resume", started.as_seconds())));
     request.options.checkpoint = Some(checkpoint.clone());
+    let cancel = Cancel::default();
+    let on_interrupt = cancel.clone();
+    signals::on_interrupt(move || on_interrupt.cancel())?;
+    expand(&mut request, &cancel)?;
 
     let header = Header {
         command_line: command_line(std::env::args_os()),
@@ -80,9 +84,6 @@ fn whole(args: &ScanArgs, mut request: Request, site: &SiteName) -> Result<Exit,
     let store = args.out.data.as_deref().map(store::open).transpose()?;
     let terminal = io::stdout().is_terminal();
     let (outputs, recalled) = outputs(args, &header, &request, &scan, store.is_some())?;
-    let cancel = Cancel::default();
-    let on_interrupt = cancel.clone();
-    signals::on_interrupt(move || on_interrupt.cancel())?;
 
     let bar = Bar::new(!args.trace.packet_trace);
     let mut session = Session { outputs, bar, written: Ok(()), notes: 0 };
@@ -118,6 +119,17 @@ fn whole(args: &ScanArgs, mut request: Request, site: &SiteName) -> Result<Exit,
         commit(&store, report, site, &request, &cancel)?;
     }
     Ok(if cancel.is_cancelled() { Exit::Interrupted } else { Exit::Done })
+}
+
+/// Finds the hosts of prefixes on the link that are too large to sweep.
+fn expand(request: &mut Request, cancel: &Cancel) -> Result<(), Failure> {
+    let addrs = request.targets.addrs();
+    let found = run::expand(&addrs, &request.scope, &request.options, cancel, &console::say)?;
+    if found != addrs {
+        let only = |b: &Block| Block { addrs: b.addrs.intersection(&found), ..b.clone() };
+        request.targets = request.targets.blocks().iter().map(only).collect();
+    }
+    request.check()
 }
 
 /// Opens the outputs. A scan that is resumed goes on in its NDJSON file where it has one: what is
@@ -232,6 +244,7 @@ fn resumed(args: &ScanArgs, file: &Path) -> Result<Request, Failure> {
 
 /// Lists what would be sent, one endpoint a line.
 fn dry_run(request: &Request, format: Option<Format>) -> Result<Exit, Failure> {
+    request.check()?;
     let scan = run::plan(request)?;
     let mut out = io::BufWriter::new(io::stdout());
     for endpoint in scan.endpoints() {

@@ -33,6 +33,18 @@ pub(crate) struct Request {
     pub(crate) options: ScanOptions,
 }
 
+impl Request {
+    /// Refuses what can't be counted.
+    ///
+    /// # Errors
+    /// More targets than there are numbers for.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        self.targets.len().map_err(Failure::usage)?;
+        self.targets.addrs().len().map_err(Failure::usage)?;
+        Ok(())
+    }
+}
+
 /// What the flags ask for.
 ///
 /// # Errors
@@ -48,8 +60,6 @@ pub(crate) fn from_flags(args: &ScanArgs) -> Result<Request, Failure> {
     let ports = ports(args, kinds)?;
     let (scope, addrs) = addrs(args)?;
     let targets = TargetSet::single(Block { addrs, ..ports });
-    targets.len().map_err(Failure::usage)?;
-    targets.addrs().len().map_err(Failure::usage)?;
     Ok(Request { targets, scope, options: options(args, kinds)? })
 }
 
@@ -204,6 +214,7 @@ fn options(args: &ScanArgs, kinds: ScanKinds) -> Result<ScanOptions, Failure> {
         options.threads = threads;
     }
     options.max_host_pps = args.max_host_rate.map(|most| most.0);
+    options.max_subnet_pps = args.max_subnet_rate.map(|most| most.0);
     options.keep_back = !args.out.all_open && args.out.data.is_none();
     options.link = args.link;
     options.seed = args.seed;

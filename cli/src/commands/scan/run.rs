@@ -4,6 +4,7 @@ use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 
 use portolan_core::ScanEvent;
+use portolan_core::target::{AddrSet, Scope};
 use portolan_store::{ScanReport, SiteName};
 
 use super::request::Request;
@@ -12,7 +13,8 @@ use crate::finding::{self, Finding};
 use crate::ledger::Ledger;
 use crate::report;
 use portolan_net::{
-    Cancel, PrepareError, Scan, ScanError, ScanOptions, ScanOutcome, ScanPlanError,
+    Cancel, OnLinkError, PrepareError, Scan, ScanError, ScanOptions, ScanOutcome, ScanPlanError,
+    on_link,
 };
 
 /// Events that may wait for a slow output before the engine does: some 4 MB.
@@ -24,6 +26,23 @@ const EVENTS_WAITING_MAX: usize = 1 << 15;
 /// As the engine's, with the exit code.
 pub(crate) fn plan(request: &Request) -> Result<Scan, Failure> {
     Scan::plan(&request.targets, &request.scope, request.options.clone()).map_err(plan_failure)
+}
+
+/// What of `addrs` is scanned: in the place of IPv6 prefixes too large to sweep, their hosts that
+/// are found on the link. `tell` hears of that.
+///
+/// # Errors
+/// As the engine's, with the exit code.
+pub(crate) fn expand(
+    addrs: &AddrSet,
+    scope: &Scope,
+    options: &ScanOptions,
+    cancel: &Cancel,
+    tell: &dyn Fn(&str),
+) -> Result<AddrSet, Failure> {
+    let expanded = on_link::expand(addrs, scope, options, cancel).map_err(on_link_failure)?;
+    expanded.told.iter().for_each(|words| tell(words));
+    Ok(expanded.addrs)
 }
 
 /// How to ask again what seems to have gone: as before, unhurried, whole.
@@ -122,6 +141,18 @@ fn plan_failure(error: ScanPlanError) -> Failure {
     let exit = match &error {
         ScanPlanError::NeedsPrivilege { .. } => Exit::Privilege,
         _ => Exit::Usage,
+    };
+    Failure::new(exit, error)
+}
+
+fn on_link_failure(error: OnLinkError) -> Failure {
+    let exit = match &error {
+        OnLinkError::NeedsPrivilege { .. } => Exit::Privilege,
+        OnLinkError::Excluded { .. } => Exit::OutOfScope,
+        OnLinkError::Sharded { .. } | OnLinkError::Prepare(PrepareError::NoInterface { .. }) => {
+            Exit::Usage
+        }
+        _ => Exit::Io,
     };
     Failure::new(exit, error)
 }

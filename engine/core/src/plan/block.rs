@@ -43,7 +43,7 @@ impl PlanRange {
 }
 
 impl PlanBlock {
-    pub(super) fn probe_count(&self) -> u64 {
+    pub(crate) fn probe_count(&self) -> u64 {
         u64::try_from(self.probes.len()).unwrap_or(u64::MAX)
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::cookie::{Cookie, CookieKey, SourcePorts};
 use crate::endpoint::{Endpoint, Family};
+use crate::group_gate::Grouping;
 use crate::observation::MacAddr;
 use crate::permutation::{LEN_MAX, Permutation};
 pub use crate::probe::Probe;
@@ -240,11 +241,11 @@ impl ScanPlan {
         Ok(Some(at))
     }
 
-    /// The same plan in the striped order: each host is asked once before any is asked again.
+    /// The same plan in the striped order: each group is asked once before any is asked again.
     #[must_use]
-    pub fn striped(mut self) -> Self {
-        let size = |b: &PlanBlock| (b.hosts, u64::try_from(b.probes.len()).unwrap_or(u64::MAX));
-        self.stripe = Some(Stripe::new(self.blocks.iter().map(size), self.config.seed));
+    pub fn striped(mut self, grouping: Grouping) -> Self {
+        let runs = self.blocks.iter().flat_map(|block| block.runs(grouping)).collect();
+        self.stripe = Some(Stripe::new(runs, self.config.seed));
         self
     }
 
@@ -526,6 +527,36 @@ pub(crate) mod tests {
             let routed = known.addrs().contains(here.addr);
             assert_eq!(here.way, if routed { Way::Hop(0) } else { Way::Unroutable });
         }
+    }
+
+    #[test]
+    fn hosts_of_one_subnet_take_turns_whatever_block_they_are_of() {
+        let mut config = config(
+            "10.0.0.200-10.0.2.9 10.0.2.11 10.0.9.0/24 2001:db8::1-2001:db8::3 2001:db8:0:1::7",
+            &[1, 2],
+            &[],
+        );
+        config.blocks.push(Block {
+            addrs: "10.0.2.50-10.0.2.52".parse::<TargetSpec>().unwrap().addrs().clone(),
+            tcp: [8_080].into_iter().collect(),
+            ..Block::default()
+        });
+        let plan = plan(config).striped(Grouping::Subnet);
+        let subnet = |addr: IpAddr| {
+            let family = Family::of(addr);
+            (family, addr_bits(addr) >> Grouping::Subnet.host_bits(family))
+        };
+        let mut last = BTreeMap::new();
+        let mut counts = BTreeMap::<_, u32>::new();
+        for position in 0..plan.len() {
+            let aim = plan.aim(plan.element(position)).unwrap();
+            let rounds = plan.stripe().unwrap().rounds_at(position);
+            let before = last.insert(subnet(aim.addr), rounds).unwrap_or(-1.0);
+            assert!(rounds - before > 1.0 - 1e-9, "{}: {before} {rounds}", aim.addr);
+            *counts.entry(subnet(aim.addr)).or_default() += 1;
+        }
+        let counts: Vec<u32> = counts.into_values().collect();
+        assert_eq!(counts, [56 * 2, 512, 11 * 2 + 3, 512, 6, 2]);
     }
 
     #[test]

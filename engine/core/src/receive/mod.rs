@@ -183,7 +183,10 @@ impl Receiver {
         if answer.is_own()
             && let Some(hop) = answer.found.hop.and_then(|hop| self.plan.hops().get(hop))
         {
-            canaries.offer(answer.found.index, answer.found.host, hop.link);
+            // Of what shares a limit one may stand for all.
+            let group = self.plan.stripe().and_then(|stripe| stripe.group(answer.found.index));
+            let group = group.unwrap_or(answer.found.host);
+            canaries.offer(answer.found.index, group, hop.link);
         }
     }
 

@@ -37,6 +37,11 @@ impl Scope {
         self.allow.as_ref().is_none_or(|allow| allow.contains(addr)) && !self.exclude.contains(addr)
     }
 
+    /// Whether `addr` is excluded, which says more than that it is not allowed.
+    pub fn excludes(&self, addr: IpAddr) -> bool {
+        self.exclude.contains(addr)
+    }
+
     /// What of `addrs` may be touched.
     #[must_use]
     pub fn bound(&self, addrs: &AddrSet) -> AddrSet {
@@ -65,6 +70,8 @@ mod tests {
         let scope = Scope::only(set("10.0.0.0/8")).without(&set("10.0.0.128/25"));
         assert_eq!(scope.bound(&set("10.0.0.0/24 192.0.2.1")), set("10.0.0.0/25"));
         assert_eq!(scope.outside(&set("10.0.0.0/24 192.0.2.1")), set("192.0.2.1"));
-        assert!(!scope.permits("10.0.0.200".parse().unwrap()));
+        let excluded = "10.0.0.200".parse().unwrap();
+        assert!(!scope.permits(excluded) && scope.excludes(excluded));
+        assert!(!scope.excludes("192.0.2.1".parse().unwrap()));
     }
 }

@@ -230,8 +230,8 @@ const fn needs_the_engine(options: &ScanOptions, resumed: bool) -> Option<&'stat
         Some("the scan goes on where another was broken off")
     } else if options.auto_rate {
         Some("the rate is to be found")
-    } else if options.max_host_pps.is_some() {
-        Some("hosts have a limit each")
+    } else if options.max_host_pps.is_some() || options.max_subnet_pps.is_some() {
+        Some("hosts or subnets have a limit each")
     } else if options.trace.is_some() {
         Some("packets are to be told of")
     } else {

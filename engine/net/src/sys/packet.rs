@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use socket2::Socket;
+use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{SyscallError, check};
 
@@ -108,6 +108,40 @@ pub(crate) fn take_drops(socket: BorrowedFd<'_>) -> Result<u32, SyscallError> {
     check("PACKET_STATISTICS", returned)?;
     let [_, drops, _] = stats;
     Ok(drops)
+}
+
+/// While it lives, an interface takes in the frames of all multicast groups.
+pub(crate) struct Multicast {
+    /// The membership ends with it.
+    _socket: Socket,
+}
+
+impl Multicast {
+    /// For the interface with index `interface`.
+    pub(crate) fn all(interface: u32) -> Result<Self, SyscallError> {
+        let index = libc::c_int::try_from(interface).unwrap_or(libc::c_int::MAX);
+        let kind = libc::c_ushort::try_from(libc::PACKET_MR_ALLMULTI).unwrap_or(0);
+        let request =
+            libc::packet_mreq { mr_ifindex: index, mr_type: kind, mr_alen: 0, mr_address: [0; 8] };
+        let call = "PACKET_ADD_MEMBERSHIP";
+        // Of protocol 0: no frame arrives at it.
+        let socket = Socket::new(Domain::PACKET, Type::DGRAM, Some(Protocol::from(0)))
+            .map_err(|e| SyscallError::new(call, e))?;
+        let len = length_of::<libc::packet_mreq>();
+        // SAFETY: `request` is a whole `packet_mreq` that lives across the call, and of the length
+        // given.
+        let returned = unsafe {
+            libc::setsockopt(
+                socket.as_raw_fd(),
+                libc::SOL_PACKET,
+                libc::PACKET_ADD_MEMBERSHIP,
+                (&raw const request).cast(),
+                len,
+            )
+        };
+        check(call, returned)?;
+        Ok(Self { _socket: socket })
+    }
 }
 
 /// The size of `T` as the kernel wants it.
