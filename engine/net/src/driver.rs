@@ -427,9 +427,11 @@ fn send_pass(
     clock: ScanClock,
 ) -> Result<(), LinkError> {
     if let Some(mut maker) = sender.maker.take() {
+        let (pass, begun) = (sender.half.pass(), sender.half.taken());
         match generate::send_pass(sender, maker.as_mut(), taken, board, cancel, clock) {
             Err(error @ LinkError::Unusable { .. }) if sender.may_fall_back => {
                 tracing::debug!(%error, "frames are handed to the next link");
+                sender.half.begin_pass(pass, begun);
             }
             other => {
                 sender.maker = Some(maker);

@@ -403,6 +403,7 @@ pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::endpoint::addr_bits;
     use crate::target::TargetSpec;
     use crate::udp::NoPayloads;
     use crate::wire::LinkHeader;

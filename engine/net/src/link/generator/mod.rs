@@ -14,7 +14,7 @@ use portolan_core::plan::ScanPlan;
 
 use super::{Ask, BpfError, Emitted, LinkError, PositionLink};
 use crate::sys::bpf::{Array, Attached, Code, Program, Reference};
-use crate::wire::WireMeter;
+use crate::wire::{WireCount, WireMeter};
 
 /// A plan as arrays.
 mod layout;
@@ -27,8 +27,8 @@ const BATCH_LEN: u32 = 64;
 /// Runs in one system call, at most: some milliseconds, skipped positions included.
 const RUNS_MAX: u32 = 4_096;
 /// Probes that prove that the driver takes them.
-const PROOFS: u32 = 4;
-/// How often the counter is looked at for one of these, a millisecond apart.
+const PROOFS: u32 = 64;
+/// How often the counter is looked at for these, a millisecond apart.
 const LOOKS: u32 = 50;
 
 /// The program, compiled by the build script.
@@ -86,6 +86,9 @@ pub struct Generator {
     has_bits: bool,
     meter: WireMeter,
     proven: bool,
+    /// Probes made until then, and what the interface had counted before.
+    unproven: u32,
+    unproven_since: Option<WireCount>,
     /// Whether positions were skipped the last time.
     sparse: bool,
 }
@@ -136,6 +139,8 @@ impl Generator {
             has_bits,
             meter: WireMeter::new(&interface.name),
             proven: false,
+            unproven: 0,
+            unproven_since: None,
             sparse: false,
         })
     }
@@ -176,31 +181,30 @@ impl Generator {
         Ok(Emitted { positions, frames: u32::try_from(frames).unwrap_or(u32::MAX) })
     }
 
-    /// Sends a few probes, one by one, and sees whether the interface counts each: one alone could
-    /// be taken for another program's frame.
+    /// Sends the first probes, and sees whether the interface counts most of them: a few alone
+    /// could be taken for other programs' frames.
     fn prove(&mut self, ask: Ask) -> Result<Emitted, LinkError> {
-        let mut proven = Emitted { positions: 0, frames: 0 };
-        let stride = u64::from(self.shard.count);
-        for _ in 0..PROOFS {
-            let before = self.meter.read()?;
-            let position = ask.position.saturating_add(proven.positions.saturating_mul(stride));
-            let emitted = self.run(Ask { position, frames_max: 1, ..ask })?;
-            if emitted.frames > 0 && !self.counts_more_than(before.packets)? {
-                let why = "the interface's driver (or a veth's far end) takes no frames from XDP";
-                return Err(LinkError::Unusable { link: "bpf", why: why.to_owned() });
-            }
-            proven.positions += emitted.positions;
-            proven.frames += emitted.frames;
+        let before = match self.unproven_since {
+            Some(count) => count,
+            None => *self.unproven_since.insert(self.meter.read()?),
+        };
+        let left = PROOFS.saturating_sub(self.unproven).max(1);
+        let emitted = self.run(Ask { frames_max: ask.frames_max.min(left), ..ask })?;
+        self.unproven += emitted.frames;
+        let wanted = u64::from(self.unproven - self.unproven / 4);
+        if !self.has_counted(before, wanted)? {
+            let why = "the interface's driver (or a veth's far end) takes no frames from XDP";
+            return Err(LinkError::Unusable { link: "bpf", why: why.to_owned() });
         }
-        self.proven = proven.frames > 0;
-        Ok(proven)
+        self.proven = self.unproven >= PROOFS;
+        Ok(emitted)
     }
 
-    /// Whether the interface soon counts more than `packets`: the driver's side of it may run a
-    /// little later, on this processor.
-    fn counts_more_than(&self, packets: u64) -> Result<bool, LinkError> {
+    /// Whether the interface soon counts `packets` more than `before`: the driver's side of it may
+    /// run a little later, on this processor.
+    fn has_counted(&self, before: WireCount, packets: u64) -> Result<bool, LinkError> {
         for _ in 0..LOOKS {
-            if self.meter.read()?.packets > packets {
+            if self.meter.read()?.since(before).packets >= packets {
                 return Ok(true);
             }
             std::thread::sleep(std::time::Duration::from_millis(1));
