@@ -30,6 +30,10 @@ use crate::suppress::{self, Suppression};
 use crate::truth::Truth;
 use crate::wire::{WireCount, WireMeter};
 
+/// Sending threads that one listening thread keeps up with: taking an answer in costs no more than
+/// making a probe, and few probes are answered.
+const SENDERS_HEARD: u32 = 2;
+
 /// Runs `scan` over packet sockets.
 pub(crate) fn run(
     scan: &Scan,
@@ -147,9 +151,10 @@ fn driver(
         listening.push(spec.interface.index);
         let encapsulation = listen_as(spec);
         let filter = Filter::new(encapsulation).ports(ports.first()..=ports.last());
-        let rx = PacketRx::open(spec.interface.index, &filter, PacketRxOptions::default())?;
-        let mut links: Vec<Box<dyn RxLink>> = vec![Box::new(rx)];
-        links.extend(ladder.answers(plan, spec));
+        let (index, options) = (spec.interface.index, PacketRxOptions::default());
+        let taps = PacketRx::open_group(index, &filter, options, threads.div_ceil(SENDERS_HEARD))?;
+        let taps = taps.into_iter().map(|rx| Box::new(rx) as Box<dyn RxLink>);
+        let links: Vec<_> = taps.chain(ladder.answers(plan, spec)).collect();
         for rx in links {
             let half = Receiver::new(
                 Arc::clone(plan),

@@ -422,3 +422,51 @@ fn how_fast_a_packet_link_sends() {
         drop(lab);
     });
 }
+
+#[test]
+fn a_group_of_sockets_divides_what_arrives_by_its_source() {
+    lab_test!(a_group_of_sockets_divides_what_arrives_by_its_source, {
+        let _lab = Lab::builder().build().unwrap();
+        let index = near_index();
+        let (filter, options) = (ours(Encapsulation::Ethernet), PacketRxOptions::default());
+        let mut group = PacketRx::open_group(index, &filter, options, 3).unwrap();
+        assert_eq!(group.len(), 3);
+        let tx_options = PacketTxOptions::default();
+        let mut tx = PacketTx::open(index, Encapsulation::Ethernet, tx_options).unwrap();
+        let far = |n: u8| [format!("10.78.1.{n}"), format!("fd00:78::{n:x}")];
+        let near = |far: &IpAddr| if far.is_ipv4() { "10.77.0.1" } else { "fd00:77::1" };
+        let targets: Vec<IpAddr> = (1..=20).flat_map(far).map(|a| a.parse().unwrap()).collect();
+        let frames = targets.iter().flat_map(|addr| {
+            let from = near(addr).parse().unwrap();
+            [7, 8, 9].map(|port| ethernet(&syn(from, *addr, port)))
+        });
+        send_all(&mut tx, &frames.collect::<Vec<_>>());
+        // Who heard whom, and how often.
+        let mut heard: HashMap<IpAddr, HashMap<usize, u32>> = HashMap::new();
+        let deadline = Instant::now() + PATIENCE;
+        let all = |heard: &HashMap<IpAddr, HashMap<usize, u32>>| {
+            heard.values().flat_map(HashMap::values).sum::<u32>() >= 120
+        };
+        while !all(&heard) && Instant::now() < deadline {
+            for (member, rx) in group.iter_mut().enumerate() {
+                rx.recv(Duration::from_millis(10), &mut |arrival| {
+                    let sliced = SlicedPacket::from_ethernet(arrival.frame).unwrap();
+                    let source = match sliced.net {
+                        Some(NetSlice::Ipv4(ip)) => IpAddr::from(ip.header().source_addr()),
+                        Some(NetSlice::Ipv6(ip)) => IpAddr::from(ip.header().source_addr()),
+                        _ => return,
+                    };
+                    *heard.entry(source).or_default().entry(member).or_default() += 1;
+                })
+                .unwrap();
+            }
+        }
+        for target in targets {
+            let by = heard.get(&target).unwrap_or_else(|| panic!("{target} was not heard"));
+            assert_eq!(by.values().collect::<Vec<_>>(), [&3], "{target}: {by:?}");
+        }
+        let members =
+            heard.values().flat_map(HashMap::keys).collect::<std::collections::HashSet<_>>();
+        assert_eq!(members.len(), 3, "each has its part");
+    });
+}

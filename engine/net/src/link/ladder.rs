@@ -145,7 +145,7 @@ impl Ladder {
         self.kind == LinkKind::Auto
     }
 
-    /// Whether it is one of the links, or a rate, for which the driver is spared all that it can be.
+    /// Whether it is a link, or a rate, for which the driver is spared all that it can be.
     fn is_fast(&self) -> bool {
         match self.kind {
             LinkKind::Xdp | LinkKind::Bpf => true,
@@ -189,10 +189,9 @@ impl Ladder {
             let bare = family.map_or(encapsulation, |_| Encapsulation::Ip);
             return Ok(Box::new(NullTx::new(bare)));
         }
-        if self.is_fast()
-            && self.kind != LinkKind::Bpf
-            && (family.is_none() || self.kind == LinkKind::Xdp)
-        {
+        // Where there is no driver, who insists is told so.
+        let insists = self.kind == LinkKind::Xdp;
+        if self.is_fast() && self.kind != LinkKind::Bpf && (family.is_none() || insists) {
             match XdpTx::open(spec, thread) {
                 Ok(tx) => return Ok(Box::new(tx)),
                 Err(error) if self.kind == LinkKind::Xdp => return Err(error),

@@ -136,8 +136,8 @@ pub trait PositionLink: Send {
     /// far, and no probe twice.
     ///
     /// # Errors
-    /// [`LinkError`] for what trying again would not mend; [`LinkError::Unusable`] where it turns out
-    /// that the first frames have not left: another link then begins where this one began.
+    /// [`LinkError`] for what trying again would not mend; [`LinkError::Unusable`] where it turns
+    /// out that the first frames have not left: another link then begins where this one began.
     fn emit(&mut self, ask: Ask) -> Result<Emitted, LinkError>;
 }
 

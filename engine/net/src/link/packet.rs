@@ -164,6 +164,31 @@ impl PacketRx {
         Ok(Self { intake, socket, interface, encapsulation, dropped: 0 })
     }
 
+    /// Opens as [`PacketRx::open`] does, and more sockets of which each takes a part: all that
+    /// comes from one address goes to the same of them. They share the memory of one.
+    ///
+    /// Fewer than `count`, but one, where the kernel does not divide frames so.
+    ///
+    /// # Errors
+    /// As [`PacketRx::open`].
+    pub fn open_group(
+        interface: u32,
+        filter: &Filter,
+        options: PacketRxOptions,
+        count: u32,
+    ) -> Result<Vec<Self>, LinkError> {
+        let options = PacketRxOptions { ring_len: options.ring_len / count.max(1), ..options };
+        let mut group = vec![Self::open(interface, filter, options)?];
+        for _ in 1..count {
+            group.push(Self::open(interface, filter, options)?);
+        }
+        if let Err(error) = divide(&group) {
+            tracing::debug!(%error, "one socket takes all that arrives");
+            group.truncate(1);
+        }
+        Ok(group)
+    }
+
     /// Replaces the filter; frames already in the ring stay.
     ///
     /// # Errors
@@ -204,6 +229,37 @@ impl PacketRx {
         }
         Ok(total)
     }
+}
+
+/// Has each frame go to one socket of `group` alone, by the address that it comes from.
+fn divide(group: &[PacketRx]) -> Result<(), SyscallError> {
+    let [first, others @ ..] = group else { return Ok(()) };
+    if others.is_empty() {
+        return Ok(());
+    }
+    let number = sys::begin_fanout(first.socket.as_fd())?;
+    sys::divide_fanout(first.socket.as_fd(), &mut by_source())?;
+    others.iter().try_for_each(|rx| sys::join_fanout(rx.socket.as_fd(), number))
+}
+
+/// A program that returns the last 32 bits of a packet's source address.
+fn by_source() -> [libc::sock_filter; 6] {
+    // BPF_LD|BPF_W|BPF_ABS, BPF_JMP|BPF_JEQ|BPF_K, BPF_RET|BPF_A; and the kernel's own offsets,
+    // SKF_AD_OFF + SKF_AD_PROTOCOL and SKF_NET_OFF, of linux/filter.h.
+    const LOAD: u16 = 0x20;
+    const JUMP_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x16;
+    const PROTOCOL: u32 = 0xffff_f000;
+    const NETWORK: u32 = 0xfff0_0000;
+    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    [
+        step(LOAD, 0, 0, PROTOCOL),
+        step(JUMP_EQUAL, 0, 2, u32::from(sys::ETH_P_IPV6)),
+        step(LOAD, 0, 0, NETWORK + 20),
+        step(RETURN, 0, 0, 0),
+        step(LOAD, 0, 0, NETWORK + 12),
+        step(RETURN, 0, 0, 0),
+    ]
 }
 
 /// A ring where one is wanted and the kernel has the memory for it.

@@ -72,6 +72,47 @@ pub(crate) fn ring_version_3(socket: BorrowedFd<'_>) -> Result<(), SyscallError>
     set_int(socket, "PACKET_VERSION", libc::SOL_PACKET, libc::PACKET_VERSION, TPACKET_V3)
 }
 
+/// How a group of sockets divides what arrives: by what a program of its own makes of each frame.
+const FANOUT_BY_PROGRAM: libc::c_int = libc::PACKET_FANOUT_CBPF.cast_signed();
+/// `PACKET_FANOUT_FLAG_UNIQUEID`, Linux 4.12: the kernel numbers the group.
+const FANOUT_UNIQUE: libc::c_int = 0x2000;
+
+/// Begins a group of sockets of which each frame goes to one, and returns its number.
+pub(crate) fn begin_fanout(socket: BorrowedFd<'_>) -> Result<u16, SyscallError> {
+    let kind = FANOUT_BY_PROGRAM | FANOUT_UNIQUE;
+    set_int(socket, "PACKET_FANOUT", libc::SOL_PACKET, libc::PACKET_FANOUT, kind << 16)?;
+    let (mut value, mut len): (libc::c_int, _) = (0, length_of::<libc::c_int>());
+    let (fd, level, name) = (socket.as_raw_fd(), libc::SOL_PACKET, libc::PACKET_FANOUT);
+    // SAFETY: `value` is a whole int, writable for `len` octets, and both live across the call.
+    let returned =
+        unsafe { libc::getsockopt(fd, level, name, (&raw mut value).cast(), &raw mut len) };
+    check("PACKET_FANOUT", returned)?;
+    Ok(u16::try_from(value & 0xffff).unwrap_or(0))
+}
+
+/// Joins group `number`.
+pub(crate) fn join_fanout(socket: BorrowedFd<'_>, number: u16) -> Result<(), SyscallError> {
+    let value = FANOUT_BY_PROGRAM << 16 | libc::c_int::from(number);
+    set_int(socket, "PACKET_FANOUT", libc::SOL_PACKET, libc::PACKET_FANOUT, value)
+}
+
+/// Has the group of `socket` divide frames by `program`: what it returns, modulo their number.
+pub(crate) fn divide_fanout(
+    socket: BorrowedFd<'_>,
+    program: &mut [libc::sock_filter],
+) -> Result<(), SyscallError> {
+    let program = libc::sock_fprog {
+        len: libc::c_ushort::try_from(program.len()).unwrap_or(0),
+        filter: program.as_mut_ptr(),
+    };
+    let (fd, level, name) = (socket.as_raw_fd(), libc::SOL_PACKET, libc::PACKET_FANOUT_DATA);
+    let len = length_of::<libc::sock_fprog>();
+    // SAFETY: `program` and the instructions that it points at live across the call, which only
+    // reads them.
+    let returned = unsafe { libc::setsockopt(fd, level, name, (&raw const program).cast(), len) };
+    check("PACKET_FANOUT_DATA", returned)
+}
+
 /// Asks for a send buffer of `octets`: beyond the system's limit where the caller may, else up to
 /// it.
 pub(crate) fn set_send_buffer(socket: &Socket, octets: i32) -> Result<(), SyscallError> {

@@ -234,7 +234,7 @@ impl<T: Copy> Ring<T> {
 
     /// Writes the next entry; there must be room.
     fn push(&mut self, entry: T) {
-        // SAFETY: the place lies in the mapping, aligned for `T`, and is ours until it is published.
+        // SAFETY: the place lies in the mapping, aligned for `T`, and is ours until published.
         unsafe { self.place(self.ours).write(entry) };
         self.ours = self.ours.wrapping_add(1);
     }
