@@ -7,8 +7,12 @@
 mod compare;
 /// Frames that mean harm.
 mod hostile;
+/// This program once more, in namespaces of its own.
+mod inside;
 /// Where it is measured.
 mod machine;
+/// What a scan holds in memory.
+mod memory;
 /// How truly a rate is kept.
 mod pace;
 /// Packets a second.
@@ -40,6 +44,8 @@ enum Command {
     Compare(compare::Options),
     /// Forged and malformed frames at the receive path: what it believes, and what that costs.
     Hostile(hostile::Options),
+    /// What a scan holds in memory, into a link that leads nowhere.
+    Memory(memory::Options),
     /// One measured run of a program: what `compare` starts.
     #[command(hide = true)]
     Child(compare::child::Options),
@@ -52,6 +58,7 @@ fn main() -> anyhow::Result<()> {
         Command::Pps(options) => pps::run(&options),
         Command::Compare(options) => compare::run(&options),
         Command::Hostile(options) => hostile::run(&options),
+        Command::Memory(options) => memory::run(&options),
         Command::Child(options) => compare::child::run(&options),
         Command::Pace(options) => pace::run(&options),
     }

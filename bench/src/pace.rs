@@ -7,15 +7,15 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow};
 use clap::Args;
 use portolan_core::target::{Block, Scope, TargetSet, TargetSpec};
 use portolan_net::options::AUTO_PPS_MAX;
 use portolan_net::{Cancel, Scan, ScanOptions, ScanOutcome};
-use portolan_simnet::lab::{FAR_INTERFACE, Lab, listen_tcp, spawn_in_namespaces};
+use portolan_simnet::lab::{FAR_INTERFACE, Lab, listen_tcp};
 
-/// Set in the child that runs in namespaces of its own.
-const INSIDE: &str = "PORTOLAN_BENCH_INSIDE";
+use crate::inside::inside;
+
 /// The rates whose keeping is measured, packets a second.
 const RATES: [u32; 5] = [100, 1_000, 10_000, 100_000, 500_000];
 /// What is scanned with `--limit`: of its 65,536 hosts the first 4,096 answer.
@@ -52,23 +52,10 @@ pub(crate) struct Options {
 
 /// Measures, in a child that is root of namespaces of its own.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    if std::env::var_os(INSIDE).is_some() {
-        return match options.limit {
-            Some(limit) => search(options, limit),
-            None => keep(options),
-        };
-    }
-    let exe = std::env::current_exe().context("finding this program")?;
-    let mut child = Command::new(exe);
-    child.args(std::env::args_os().skip(1)).env(INSIDE, "1").stdin(Stdio::null());
-    let output = spawn_in_namespaces(&mut child)
-        .context("namespaces of our own: run as root, or allow user namespaces")?;
-    io::stdout().write_all(&output.stdout)?;
-    io::stderr().write_all(&output.stderr)?;
-    if !output.status.success() {
-        bail!("the measurement ended with {}", output.status);
-    }
-    Ok(())
+    inside(|| match options.limit {
+        Some(limit) => search(options, limit),
+        None => keep(options),
+    })
 }
 
 /// Fixed rates into silence.

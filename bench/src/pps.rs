@@ -3,18 +3,16 @@
 
 use std::io::Write as _;
 use std::num::NonZeroU32;
-use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Args;
-use portolan_simnet::lab::{Lab, Verdict, spawn_as_root, spawn_in_namespaces};
+use portolan_simnet::lab::{Lab, Verdict};
 
+use crate::inside::inside;
 use crate::report::{Report, Row};
 use crate::sender::Sender;
 use crate::wire::Meter;
 
-/// Set in the child that runs in namespaces of its own.
-const INSIDE: &str = "PORTOLAN_BENCH_INSIDE";
 /// The addresses that are probed: 2^17.
 pub(crate) const TARGETS: &str = "10.78.0.0/15";
 const TARGETS_LEN: u64 = 1 << 17;
@@ -38,26 +36,7 @@ pub(crate) struct Options {
 
 /// Measures, in a child that is root of namespaces of its own.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    if std::env::var_os(INSIDE).is_some() {
-        return measure(options);
-    }
-    let exe = std::env::current_exe().context("finding this program")?;
-    let command = || {
-        let mut child = Command::new(&exe);
-        child.args(std::env::args_os().skip(1)).env(INSIDE, "1").stdin(Stdio::null());
-        child
-    };
-    let (mut child, mut again) = (command(), command());
-    // Real root may use BPF, which no user namespace allows.
-    let output = spawn_as_root(&mut child)
-        .or_else(|_| spawn_in_namespaces(&mut again))
-        .context("namespaces of our own: run as root, or allow user namespaces")?;
-    std::io::stdout().write_all(&output.stdout)?;
-    std::io::stderr().write_all(&output.stderr)?;
-    if !output.status.success() {
-        bail!("the measurement ended with {}", output.status);
-    }
-    Ok(())
+    inside(|| measure(options))
 }
 
 fn measure(options: &Options) -> anyhow::Result<()> {
