@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Command, Stdio};
 
 use portolan_core::target::{Block, PortSet, Scope, TargetSet, TargetSpec};
 use portolan_core::{Endpoint, PortState, ScanEvent};
@@ -117,6 +119,47 @@ fn answers_are_kept_from_the_stack() {
             assert_eq!(captured.lost, 0);
             let resets = captured.frames.iter().filter(|frame| is_reset(frame)).count();
             assert_eq!(resets, resets_expected, "{link}");
+        }
+    });
+}
+
+/// Set in the child that is to be killed.
+const CHILD: &str = "PORTOLAN_TEST_SCANS_UNTIL_KILLED";
+
+#[test]
+fn a_killed_scan_leaves_no_program_behind() {
+    lab_root_test!(a_killed_scan_leaves_no_program_behind, {
+        if std::env::var_os(CHILD).is_some() {
+            return scan_until_killed();
+        }
+        let lab = Lab::builder().build().unwrap();
+        let _listeners = lab.far(|| listen_tcp([1])).unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "a_killed_scan_leaves_no_program_behind"])
+            .args(["--nocapture", "--test-threads=1"])
+            .env(CHILD, "1")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap().contains("answered")), "it scans");
+        let taken = lab.near_verdict(Verdict::Pass);
+        assert!(taken.is_err(), "the interface has a program");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        lab.near_verdict(Verdict::Pass).unwrap();
+        lab.near_unjudged().unwrap();
+    });
+}
+
+/// In the child: a scan of ten minutes.
+fn scan_until_killed() {
+    let options = options(LinkKind::Xdp, 100);
+    let targets = tcp("10.78.1.1", 1..=60_000);
+    let scan = Scan::plan(&targets, &Scope::unbounded(), options).unwrap();
+    let _ended = scan.run(&Cancel::default(), &mut |event| {
+        if matches!(event, ScanEvent::Endpoint(_)) {
+            let _told = writeln!(std::io::stdout(), "\nanswered");
         }
     });
 }
