@@ -1,16 +1,20 @@
 //! A scan set aside: all that is needed to go on, as a small text.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::io::{self, Write};
 use std::str::FromStr;
 
 use base64::Engine as _;
+use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use portolan_core::UnixTime;
 use portolan_core::permutation::Shard;
 use portolan_core::probe::TcpScan;
 use portolan_core::target::spec::PortSpec;
 use portolan_core::target::{Block, TargetSet, TargetSpec};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::options::ScanKinds;
 
@@ -83,7 +87,7 @@ pub enum CheckpointError {
 }
 
 #[derive(Serialize, Deserialize)]
-struct CheckpointDto {
+struct CheckpointDto<'a> {
     portolan_checkpoint: u32,
     targets: Vec<BlockDto>,
     kinds: Vec<String>,
@@ -102,7 +106,25 @@ struct CheckpointDto {
     pass: u8,
     threads: u32,
     taken: Vec<u64>,
-    answered: String,
+    answered: Bits<'a>,
+}
+
+/// Octets that are written as base64, piece by piece: they may be the largest thing that a scan
+/// holds, and are not to be held twice.
+struct Bits<'a>(Cow<'a, [u8]>);
+
+impl Serialize for Bits<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&Base64Display::new(&self.0, &BASE64))
+    }
+}
+
+impl<'de> Deserialize<'de> for Bits<'_> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        let octets = BASE64.decode(text.as_ref()).map_err(D::Error::custom)?;
+        Ok(Self(Cow::Owned(octets)))
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -117,8 +139,16 @@ struct BlockDto {
 const KINDS: [&str; 9] =
     ["syn", "udp", "connect", "discover", "sctp", "ack", "fin", "null", "xmas"];
 
-impl fmt::Display for Checkpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Checkpoint {
+    /// Writes the text form to `out`, piece by piece.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write(&self, out: impl Write) -> io::Result<()> {
+        Ok(serde_json::to_writer_pretty(out, &self.dto())?)
+    }
+
+    fn dto(&self) -> CheckpointDto<'_> {
         let ScanKinds { syn, segment, sctp, udp, connect, discover } = self.kinds;
         let [ack, fin, null, xmas] =
             [TcpScan::Ack, TcpScan::Fin, TcpScan::Null, TcpScan::Xmas].map(|s| segment == Some(s));
@@ -129,7 +159,7 @@ impl fmt::Display for Checkpoint {
             udp: b.udp.to_string(),
             sctp: b.sctp.to_string(),
         };
-        let dto = CheckpointDto {
+        CheckpointDto {
             portolan_checkpoint: VERSION,
             targets: self.targets.blocks().iter().map(block).collect(),
             kinds: KINDS
@@ -149,10 +179,14 @@ impl fmt::Display for Checkpoint {
             pass: self.pass,
             threads: self.threads,
             taken: self.taken.clone(),
-            answered: BASE64.encode(&self.answered),
-        };
-        let text = serde_json::to_string_pretty(&dto).map_err(|_| fmt::Error)?;
-        f.write_str(&text)
+            answered: Bits(Cow::Borrowed(&self.answered)),
+        }
+    }
+}
+
+impl fmt::Display for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string_pretty(&self.dto()).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -160,7 +194,7 @@ impl FromStr for Checkpoint {
     type Err = CheckpointError;
 
     fn from_str(text: &str) -> Result<Self, CheckpointError> {
-        let dto: CheckpointDto = serde_json::from_str(text).map_err(CheckpointError::Syntax)?;
+        let dto: CheckpointDto<'_> = serde_json::from_str(text).map_err(CheckpointError::Syntax)?;
         if dto.portolan_checkpoint != VERSION {
             return Err(CheckpointError::Version { found: dto.portolan_checkpoint });
         }
@@ -172,7 +206,6 @@ impl FromStr for Checkpoint {
         }
         let has = |kind: &str| dto.kinds.iter().any(|k| k == kind);
         let blocks: Result<Vec<Block>, _> = dto.targets.iter().map(block_of).collect();
-        let answered = BASE64.decode(&dto.answered);
         Ok(Self {
             targets: blocks?.into_iter().collect(),
             kinds: ScanKinds {
@@ -194,7 +227,7 @@ impl FromStr for Checkpoint {
             pass: dto.pass,
             threads: dto.threads,
             taken: dto.taken,
-            answered: answered.map_err(|e| field("answered", e.to_string()))?,
+            answered: dto.answered.0.into_owned(),
         })
     }
 }

@@ -9,6 +9,8 @@
 //!   when the kill came are lost, and must be asked for again.
 
 use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, BufWriter};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -93,9 +95,13 @@ impl Keeper {
         self.begun = Instant::now();
         let mut beside = self.path.clone().into_os_string();
         beside.push(".new");
-        let text = checkpoint.to_string();
-        let written =
-            std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, &self.path));
+        let write = || {
+            let mut file = BufWriter::new(File::create(&beside)?);
+            checkpoint.write(&mut file)?;
+            file.into_inner()?;
+            std::fs::rename(&beside, &self.path)
+        };
+        let written: io::Result<()> = write();
         if let Err(error) = written
             && !std::mem::replace(&mut self.complained, true)
         {
