@@ -76,8 +76,8 @@ impl Maker<'_> {
         let (targets, last) = (self.work.targets(), self.work.last_port());
         let common = format!("scan {targets} -p 1-{last} --open -f list -o out");
         let (rates, retries, rest): (&[u32], &[u8], &str) = match self.work {
-            Work::Wide => (&[300_000, 600_000, 2_000_000], &[0, 1], ""),
-            Work::WideLossy => (&[300_000, 600_000, 2_000_000], &[3], ""),
+            Work::Wide => (&[600_000, 2_000_000], &[0, 1], ""),
+            Work::WideLossy => (&[600_000, 2_000_000], &[3], ""),
             Work::Host => (&[100_000, 300_000, 1_000_000], &[1], ""),
             Work::HostFar => (&[50_000, 100_000, 200_000], &[3], ""),
             Work::Odd => (&[20_000, 100_000], &[2], "--cooldown 8.5"),
@@ -149,7 +149,8 @@ impl Maker<'_> {
     /// Several ports in one run, which it can from its version 4 on.
     fn zmap_at_once(&self, probes: u8) -> Vec<Setting> {
         let (rates, cooldown): (&[u32], u8) = match self.work {
-            Work::Wide | Work::WideLossy => (&[300_000, 600_000, 2_000_000], 2),
+            Work::Wide => (&[300_000, 600_000, 2_000_000], 2),
+            Work::WideLossy => (&[300_000, 2_000_000], 2),
             Work::Host => (&[100_000, 300_000, 1_000_000], 1),
             Work::HostFar => (&[50_000, 100_000, 200_000], 2),
             Work::Odd => (&[100_000], 9),
