@@ -103,7 +103,8 @@ fn explain(error: SyscallError, interface: u32, queue: u32) -> LinkError {
         libc::EINVAL | libc::EOPNOTSUPP => format!(
             "the interface has no queue {queue} for it (as many --threads as it has queues)"
         ),
-        libc::EAFNOSUPPORT => "the kernel has no AF_XDP sockets".to_owned(),
+        libc::EAFNOSUPPORT => "the kernel, or what this process may do, has no AF_XDP".to_owned(),
+        libc::ENOBUFS => "4 MiB a thread can't be locked in memory (ulimit -l)".to_owned(),
         _ => return refine(error, interface),
     })
 }
