@@ -10,6 +10,8 @@
 pub mod config;
 /// Frames from the wire.
 pub mod frames;
+/// What services say.
+pub mod identify;
 /// What the kernel tells.
 pub mod kernel;
 /// Other programs' reports, and the store's own texts.
@@ -31,6 +33,7 @@ pub const TARGETS: &[Target] = &[
     ("expected_toml", reports::expected_toml),
     ("export_line", reports::export_line),
     ("frame", frames::parse_any),
+    ("identify", identify::octets),
     ("ipv6_pattern", specs::ipv6_patterns),
     ("masscan_json", reports::masscan_json),
     ("masscan_list", reports::masscan_list),

@@ -1,15 +1,33 @@
-//! What is usual where: names of services, and ports by how common they are.
+//! What is usual where, and what answers look like: names of services, ports by how common they
+//! are, and signatures by which a service is known from what it says.
 //!
 //! The data are text files in `data/`, embedded at build time, with their sources in
 //! `data/README.md`.
 //! The crate is pure: no I/O, no clock; the files are parsed at first use.
+//! To read: [`kind`], what is looked at; [`signature`], one product; [`database`], all of them.
 
 #![forbid(unsafe_code)]
 
+/// All signatures, and who said that.
+pub mod database;
+/// The parts of a response head of HTTP.
+mod http;
+/// What the octets are that something is to be known by.
+pub mod kind;
 /// Ports by how common they are.
 pub mod ranking;
+/// What is known of a service.
+pub mod service;
 /// Names of services and their usual ports.
 pub mod services;
+/// One signature.
+pub mod signature;
+/// Texts with places for what was matched.
+mod template;
 
+pub use database::Database;
+pub use kind::Kind;
 pub use ranking::{SCTP_RANKED, TCP_RANKED, UDP_RANKED, top_ports, top_set};
+pub use service::Service;
 pub use services::{lookup, name_of};
+pub use signature::{Example, Signature, SignatureError};

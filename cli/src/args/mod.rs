@@ -67,6 +67,8 @@ pub(crate) enum Command {
     Import(store::ImportArgs),
     /// Write the whole store as NDJSON
     Export(store::ExportArgs),
+    /// Tell who says what, from NDJSON with the octets in base64
+    Identify(IdentifyArgs),
     /// Show what this host can do, and the remedy for what it can't
     Doctor(DoctorArgs),
     /// Write a completion script for a shell
@@ -87,6 +89,14 @@ pub(crate) struct ServeArgs {
     /// The store's directory
     #[arg(short, long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+}
+
+/// The flags of `identify`.
+#[derive(Debug, Args)]
+pub(crate) struct IdentifyArgs {
+    /// Also know the signatures in the `.toml` files of this directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) signatures: Option<PathBuf>,
 }
 
 /// The flags of `doctor`.

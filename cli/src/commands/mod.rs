@@ -12,6 +12,8 @@ mod expected;
 mod expected_file;
 /// The whole store, written out.
 mod export;
+/// Who says these octets.
+mod identify;
 /// Other programs' reports, and exports.
 mod import;
 /// Manual pages.
@@ -43,6 +45,7 @@ pub(crate) fn run(command: Command, log: &LogArgs) -> Result<Exit, Failure> {
         Command::Expected(args) => expected::run(args),
         Command::Import(args) => import::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Identify(args) => identify::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

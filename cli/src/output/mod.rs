@@ -16,6 +16,8 @@ mod masscan_json;
 pub(crate) mod ndjson;
 /// nmap's XML.
 mod nmap_xml;
+/// A service, as it is written.
+pub(crate) mod service;
 /// Where writers write.
 mod sink;
 /// Rows for people.
