@@ -164,6 +164,10 @@ fn driver(
                 strides,
                 clock.epoch(),
             );
+            let half = match listeners.first() {
+                Some(Listener { half: other, .. }) => half.sharing(other),
+                None => half,
+            };
             let half = truth.listener(half);
             for addr in neighbors {
                 half.know_host(*addr);

@@ -39,7 +39,9 @@ pub struct Receiver {
     plan: Arc<ScanPlan>,
     encapsulation: Encapsulation,
     seen: Seen,
-    hosts: Option<Answered>,
+    /// Which hosts have been heard. `None` where there are too many, and where each is asked one
+    /// thing: then the first answer is the host's first too.
+    hosts: Option<Arc<Answered>>,
     timelines: Vec<Vec<Arc<Timeline>>>,
     shard_count: u64,
     /// UDP ports of the plan whose servers answer from other ports.
@@ -70,7 +72,8 @@ impl Receiver {
         shard_count: u32,
         epoch: UnixTime,
     ) -> Self {
-        let hosts = Answered::new(plan.hosts());
+        let several = plan.hosts() < plan.len();
+        let hosts = Answered::new(plan.hosts()).filter(|_| several).map(Arc::new);
         let book = HostBook::new(plan.hosts());
         let seen = Seen::new(answered);
         let payloads = &plan.config().payloads;
@@ -93,6 +96,13 @@ impl Receiver {
             epoch,
             counts: ReceiveCounts::default(),
         }
+    }
+
+    /// The same half, for which a host that `other` has heard is no news.
+    #[must_use]
+    pub fn sharing(mut self, other: &Self) -> Self {
+        self.hosts.clone_from(&other.hosts);
+        self
     }
 
     /// The same half, that tells no more open ports of a host once it seems open on every port.
@@ -190,6 +200,17 @@ impl Receiver {
         }
     }
 
+    /// Whether the host that `answer` shows to be up was not known; `first` is whether its endpoint
+    /// was not.
+    fn is_new_host(&self, answer: &Answer, first: bool) -> bool {
+        if let Some(hosts) = &self.hosts {
+            return hosts.insert(answer.found.host);
+        }
+        // Neighbours are known by having answered for their addresses.
+        let hop = answer.found.hop.and_then(|hop| self.plan.hops().get(hop));
+        first && self.plan.hosts() == self.plan.len() && hop.is_none_or(|hop| !hop.on_link)
+    }
+
     fn accept(
         &mut self,
         now: Timestamp,
@@ -205,9 +226,8 @@ impl Receiver {
         let rtt = self.rtt(&answer, now);
         let (state, reason) = answer.verdict;
         let at = self.epoch.after(now.since(Timestamp::ZERO));
-        let new_host =
-            answer.life && self.hosts.as_ref().is_some_and(|hosts| hosts.insert(answer.found.host));
-        if new_host {
+        let first = self.seen.insert(answer.found.index);
+        if answer.life && self.is_new_host(&answer, first) {
             self.counts.hosts_up += 1;
             let ttl = Some(reply.ttl);
             sink(ScanEvent::Host(HostObservation {
@@ -220,7 +240,7 @@ impl Receiver {
             }));
         }
         let second = self.pairs.as_ref().is_some_and(|p| p.note(answer.found.index, answer.pass));
-        if !self.seen.insert(answer.found.index) {
+        if !first {
             self.counts.duplicates += u64::from(!second);
             return;
         }
