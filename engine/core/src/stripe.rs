@@ -4,7 +4,8 @@
 //! keyed order that is the same in each round. Within a group its hosts take turns, each for
 //! another of its ports; the orders of both are keyed too.
 //! As the order of positions is a bijection that is addressable by index in both directions,
-//! shards, resuming and round trips work as they do with [`Permutation`].
+//! shards, resuming and round trips work as they do with
+//! [`Permutation`](crate::permutation::Permutation).
 
 use std::collections::BTreeMap;
 

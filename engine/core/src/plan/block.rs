@@ -15,7 +15,8 @@ pub struct PlanRange {
     pub hosts_before: u64,
     /// `None` where there is no route.
     pub hop: Option<usize>,
-    /// Where this range's hardware addresses begin among [`ScanPlan::neighbors`].
+    /// Where this range's hardware addresses begin among
+    /// [`ScanPlan::neighbors`](super::ScanPlan::neighbors).
     pub neighbors_at: Option<usize>,
 }
 
