@@ -42,6 +42,8 @@ pub struct Receiver {
     /// Which hosts have been heard. `None` where there are too many, and where each is asked one
     /// thing: then the first answer is the host's first too.
     hosts: Option<Arc<Answered>>,
+    /// Whether each host is asked one thing at most.
+    asks_once: bool,
     timelines: Vec<Vec<Arc<Timeline>>>,
     shard_count: u64,
     /// UDP ports of the plan whose servers answer from other ports.
@@ -72,8 +74,8 @@ impl Receiver {
         shard_count: u32,
         epoch: UnixTime,
     ) -> Self {
-        let several = plan.hosts() < plan.len();
-        let hosts = Answered::new(plan.hosts()).filter(|_| several).map(Arc::new);
+        let asks_once = plan.blocks().iter().all(|block| block.probes.len() <= 1);
+        let hosts = Answered::new(plan.hosts()).filter(|_| !asks_once).map(Arc::new);
         let book = HostBook::new(plan.hosts());
         let seen = Seen::new(answered);
         let payloads = &plan.config().payloads;
@@ -85,6 +87,7 @@ impl Receiver {
             encapsulation,
             seen,
             hosts,
+            asks_once,
             timelines,
             book,
             keeps_back: false,
@@ -208,7 +211,7 @@ impl Receiver {
         }
         // Neighbours are known by having answered for their addresses.
         let hop = answer.found.hop.and_then(|hop| self.plan.hops().get(hop));
-        first && self.plan.hosts() == self.plan.len() && hop.is_none_or(|hop| !hop.on_link)
+        first && self.asks_once && hop.is_none_or(|hop| !hop.on_link)
     }
 
     fn accept(
