@@ -26,6 +26,9 @@ const QUARANTINE: &[(&str, &[&str])] = &[
     ("etherparse", &["engine/core/", "engine/net/", "simnet/", "bench/"]),
     ("ipnetwork", &["engine/core/src/target/", "engine/net/tests/", "simnet/"]),
     ("tracing_subscriber", &["cli/"]),
+    ("rustls", &["engine/identify/src/tls/"]),
+    ("tokio_rustls", &["engine/identify/src/tls/"]),
+    ("x509_parser", &["engine/identify/src/tls/"]),
     ("anyhow", &["cli/", "bench/"]),
     ("clap", &["cli/", "bench/"]),
 ];
@@ -34,6 +37,7 @@ const QUARANTINE: &[(&str, &[&str])] = &[
 const DIRECTION: &[(&str, &[&str])] = &[
     ("engine/core", &[]),
     ("engine/net", &["portolan-core", "portolan-probes", "portolan-fingerprints"]),
+    ("engine/identify", &["portolan-core", "portolan-probes", "portolan-fingerprints"]),
     ("probes", &["portolan-core"]),
     ("service-fingerprints", &["portolan-core"]),
     ("store", &["portolan-core"]),
