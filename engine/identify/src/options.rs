@@ -1,0 +1,28 @@
+//! How to ask.
+
+use std::time::Duration;
+
+/// How to ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// How long one endpoint may take, whatever it does.
+    pub endpoint_time_max: Duration,
+    /// Octets that are read from one endpoint, at most, over all conversations with it.
+    pub endpoint_octets_max: usize,
+    /// Endpoints that are asked at once; `None` derives it from the descriptor limit.
+    pub concurrency: Option<usize>,
+    /// Whether SSH servers are asked for everything that an audit needs.
+    pub ssh_audit: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            endpoint_time_max: Duration::from_secs(12),
+            endpoint_octets_max: 64 << 10,
+            concurrency: None,
+            ssh_audit: true,
+        }
+    }
+}
