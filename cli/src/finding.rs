@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use portolan_core::{Observation, UnixTime};
+use portolan_identify::Identified;
 use portolan_store::ServiceRecord;
 
 /// One endpoint's state, and what it said where it was asked.
@@ -18,6 +19,22 @@ pub(crate) struct Finding {
 impl From<Observation> for Finding {
     fn from(seen: Observation) -> Self {
         Self { seen, service: None, banner: None }
+    }
+}
+
+impl Finding {
+    /// Takes what the endpoint told of itself.
+    pub(crate) fn learn(&mut self, identified: Identified) {
+        let Identified { service, banner, inside_tls, .. } = identified;
+        self.banner = banner;
+        self.service = service.map(|service| ServiceRecord {
+            name: service.name,
+            product: service.product,
+            version: service.version,
+            extra: service.extra,
+            cpe: service.cpe,
+            tls: inside_tls,
+        });
     }
 }
 

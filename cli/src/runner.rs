@@ -6,6 +6,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use portolan_api::{RunnerError, ScanJob, ScanKind, ScanRate, ScanRunner, ScanSpec};
 use portolan_core::target::{Block, TargetSet};
+use portolan_identify::Options;
 use portolan_store::ScanReport;
 
 use crate::commands::scan::request::{Request, default_ports, within};
@@ -49,7 +50,8 @@ fn scan(job: &ScanJob, cancel: &Cancel) -> Result<ScanReport, Failure> {
     if let Some(endpoints) = &job.recheck {
         let targets = TargetSet::of_endpoints(endpoints);
         let options = options(spec, ports_only(kinds))?;
-        return run::collect(&Request { targets, scope, options }, &spec.site, name, cancel);
+        let request = Request { targets, scope, options, identify: None };
+        return run::collect(&request, &spec.site, name, cancel);
     }
     let first = NameRules { ipv4: false, ipv6: false, all: false };
     let addrs = within(&scope, &targets::resolve(&spec.targets, first)?)?;
@@ -62,7 +64,8 @@ fn scan(job: &ScanJob, cancel: &Cancel) -> Result<ScanReport, Failure> {
     let block = Block { addrs: addrs.clone(), tcp, udp, ..Block::default() };
     let request = |block, kinds| {
         let (targets, scope) = (TargetSet::single(block), scope.clone());
-        options(spec, kinds).map(|options| Request { targets, scope, options })
+        let identify = spec.identify.then(Options::default);
+        options(spec, kinds).map(|options| Request { targets, scope, options, identify })
     };
     let mut hosts = None;
     if kinds.discover {

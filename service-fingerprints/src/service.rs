@@ -23,3 +23,23 @@ pub struct Service {
     /// How sure that is, 1 to 100.
     pub score: u8,
 }
+
+/// The score of what was concluded from behaviour, without a signature.
+const SCORE_BEHAVIOUR: u8 = 30;
+
+impl Service {
+    /// A service that is known by its behaviour alone.
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            product: None,
+            vendor: None,
+            version: None,
+            extra: None,
+            os: None,
+            device: None,
+            cpe: Vec::new(),
+            score: SCORE_BEHAVIOUR,
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! How to ask.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// How to ask.
@@ -14,6 +15,8 @@ pub struct Options {
     pub concurrency: Option<usize>,
     /// Whether SSH servers are asked for everything that an audit needs.
     pub ssh_audit: bool,
+    /// Connect from these addresses; the first of the target's family is used.
+    pub sources: Vec<IpAddr>,
 }
 
 impl Default for Options {
@@ -23,6 +26,7 @@ impl Default for Options {
             endpoint_octets_max: 64 << 10,
             concurrency: None,
             ssh_audit: true,
+            sources: Vec::new(),
         }
     }
 }

@@ -35,7 +35,7 @@ fn element(octets: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 
 /// Every constructed element is filled exactly by its children.
 #[cfg(test)]
-pub(super) fn assert_well_formed(octets: &[u8]) {
+pub(crate) fn assert_well_formed(octets: &[u8]) {
     let mut rest = octets;
     while !rest.is_empty() {
         let (tag, value, tail) = element(rest).expect("a tag and a length");

@@ -80,7 +80,7 @@ pub(super) fn hex(cookie: u64) -> [u8; 16] {
 }
 
 /// The parts one after the other; a total other than `N` octets does not compile.
-pub(super) const fn concat<const N: usize>(parts: &[&[u8]]) -> [u8; N] {
+pub(crate) const fn concat<const N: usize>(parts: &[&[u8]]) -> [u8; N] {
     let mut whole = [0; N];
     let mut room: &mut [u8] = &mut whole;
     let mut parts = parts;

@@ -4,11 +4,11 @@
 //! `by_port` says which protocol is usual where.
 
 /// Just enough of ASN.1's basic encoding.
-mod ber;
+pub(crate) mod ber;
 /// Which probes are usual at which port.
 mod by_port;
 /// Reading and writing fields at fixed places.
-mod field;
+pub(crate) mod field;
 
 /// BACnet/IP.
 mod bacnet;

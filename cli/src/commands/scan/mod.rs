@@ -1,5 +1,7 @@
 //! `portolan scan`: one scan, from flags to results.
 
+/// Open ports are asked who they are.
+mod identification;
 /// From flags to what the engine is asked to do.
 pub(crate) mod request;
 /// Runs the engine and hands its events over.
@@ -24,8 +26,10 @@ use crate::ledger::Ledger;
 use crate::output::{End, Files, Header, Outputs};
 use crate::progress::Bar;
 use crate::{console, report, signals, store};
+use identification::Identification;
 use portolan_net::{Cancel, Checkpoint, Method, Scan, ScanOutcome};
 use request::Request;
+use run::Word;
 
 /// Endpoints that are made known to the engine at once.
 const KNOWN_LEN_MAX: usize = 1 << 16;
@@ -35,9 +39,6 @@ const KNOWN_LEN_MAX: usize = 1 << 16;
 /// # Errors
 /// What went wrong, with its exit code; results up to then are written.
 pub(crate) fn run(args: &ScanArgs) -> Result<Exit, Failure> {
-    if args.kinds.identify {
-        return Err(Failure::usage("-sV: services can't be identified yet; leave it out"));
-    }
     let site = store::site(&args.out.site)?;
     let mut request = match &args.resume {
         Some(file) => resumed(args, file)?,
@@ -60,7 +61,9 @@ fn whole(args: &ScanArgs, mut request: Request, site: &SiteName) -> Result<Exit,
     let checkpoint = args.checkpoint.clone().or_else(|| args.resume.clone());
     let checkpoint = checkpoint
         .unwrap_or_else(|| PathBuf::from(format!("portolan-{}.resume", started.as_seconds())));
-    request.options.checkpoint = Some(checkpoint.clone());
+    // What waits to be identified is not written down yet, and no checkpoint may claim it: such a
+    // scan leaves one where it is interrupted, and none where it is killed.
+    request.options.checkpoint = request.identify.is_none().then(|| checkpoint.clone());
     let cancel = Cancel::default();
     let on_interrupt = cancel.clone();
     signals::on_interrupt(move || on_interrupt.cancel())?;
@@ -86,8 +89,11 @@ fn whole(args: &ScanArgs, mut request: Request, site: &SiteName) -> Result<Exit,
     let (outputs, recalled) = outputs(args, &header, &request, &scan, store.is_some())?;
 
     let bar = Bar::new(!args.trace.packet_trace);
-    let mut session = Session { outputs, bar, written: Ok(()), notes: 0 };
-    let outcome = run::events(scan, &cancel, |event| session.take(event, &cancel));
+    let mut identification = Identification::new(request.identify.clone());
+    let stage = identification.stage();
+    let mut session = Session { outputs, bar, identification, written: Ok(()), notes: 0 };
+    let outcome = run::events(scan, stage, &cancel, |word| session.take(word, &cancel));
+    session.rest(&cancel);
     session.bar.clear();
     let mut outcome = outcome?;
     add_earlier(&mut outcome, args.resume.is_some(), recalled);
@@ -191,31 +197,52 @@ const NOTES_TOLD_MAX: u32 = 10;
 struct Session {
     outputs: Outputs,
     bar: Bar,
+    identification: Identification,
     written: Result<(), Failure>,
     /// What was said of odd hosts.
     notes: u32,
 }
 
 impl Session {
-    /// Takes an event; an output that fails ends the scan. `None`: nothing is waiting, so what is
+    /// Takes a word; an output that fails ends the scan. `None`: nothing is waiting, so what is
     /// held back is passed on.
-    fn take(&mut self, event: Option<ScanEvent>, cancel: &Cancel) {
+    fn take(&mut self, word: Option<Word>, cancel: &Cancel) {
         if self.written.is_err() {
             return;
         }
-        let Self { outputs, bar, notes, .. } = self;
-        let written = match event {
-            Some(ScanEvent::Endpoint(seen)) => outputs.finding(&Finding::from(seen)),
-            Some(ScanEvent::Host(host)) => outputs.host(&host),
-            Some(ScanEvent::Progress(progress)) => {
+        let written = match word {
+            Some(Word::Event(event)) => self.event(event),
+            Some(Word::Identified(identified)) => match self.identification.told(*identified) {
+                Some(finding) => self.outputs.finding(&finding),
+                None => Ok(()),
+            },
+            Some(Word::Scanned(_)) => {
+                self.identification.close();
+                Ok(())
+            }
+            None if self.outputs.holds() => self.bar.aside(|| self.outputs.flush()),
+            None => Ok(()),
+        };
+        self.note(written, cancel);
+    }
+
+    fn event(&mut self, event: ScanEvent) -> Result<(), Failure> {
+        let Self { outputs, bar, notes, identification, .. } = self;
+        match event {
+            ScanEvent::Endpoint(seen) => match identification.take(seen) {
+                Some(seen) => outputs.finding(&Finding::from(seen)),
+                None => Ok(()),
+            },
+            ScanEvent::Host(host) => outputs.host(&host),
+            ScanEvent::Progress(progress) => {
                 bar.show(&progress);
                 Ok(())
             }
-            Some(ScanEvent::Warning(words)) => {
+            ScanEvent::Warning(words) => {
                 bar.warn(&words);
                 Ok(())
             }
-            Some(ScanEvent::Note(note)) => {
+            ScanEvent::Note(note) => {
                 *notes += 1;
                 match (*notes).cmp(&NOTES_TOLD_MAX) {
                     Ordering::Less => bar.warn(&note.to_string()),
@@ -224,10 +251,21 @@ impl Session {
                 }
                 outputs.note(&note)
             }
-            Some(ScanEvent::Settle) => bar.aside(|| outputs.flush()),
-            None if outputs.holds() => bar.aside(|| outputs.flush()),
-            None => Ok(()),
-        };
+            ScanEvent::Settle => bar.aside(|| outputs.flush()),
+        }
+    }
+
+    /// What was interrupted before it was identified is told as it is.
+    fn rest(&mut self, cancel: &Cancel) {
+        for finding in self.identification.rest() {
+            if self.written.is_ok() {
+                let written = self.outputs.finding(&finding);
+                self.note(written, cancel);
+            }
+        }
+    }
+
+    fn note(&mut self, written: Result<(), Failure>, cancel: &Cancel) {
         if let Err(failure) = written {
             cancel.cancel();
             self.written = Err(failure);
@@ -322,6 +360,7 @@ fn commit(
             targets: TargetSet::of_endpoints(&doubtful),
             scope: request.scope.clone(),
             options: run::confirmation(&request.options),
+            identify: None,
         };
         report.absorb(run::collect(&again, site, None, cancel)?);
     }

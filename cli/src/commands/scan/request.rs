@@ -12,6 +12,7 @@ use crate::args::scan::Rate;
 use crate::console;
 use crate::exit::{Exit, Failure};
 use crate::targets::{self, NameRules};
+use portolan_identify::Options;
 use portolan_net::options::AUTO_PPS_MAX;
 use portolan_net::{Checkpoint, ScanKinds, ScanOptions};
 
@@ -31,6 +32,8 @@ pub(crate) struct Request {
     pub(crate) scope: Scope,
     /// How to ask it.
     pub(crate) options: ScanOptions,
+    /// How to ask what is open who it is; `None`: not at all.
+    pub(crate) identify: Option<Options>,
 }
 
 impl Request {
@@ -60,7 +63,9 @@ pub(crate) fn from_flags(args: &ScanArgs) -> Result<Request, Failure> {
     let ports = ports(args, kinds)?;
     let (scope, addrs) = addrs(args)?;
     let targets = TargetSet::single(Block { addrs, ..ports });
-    Ok(Request { targets, scope, options: options(args, kinds)? })
+    let options = options(args, kinds)?;
+    let identify = identify(args, &options);
+    Ok(Request { targets, scope, options, identify })
 }
 
 /// What an interrupted scan had still to ask; pace and way may be changed by flags.
@@ -76,7 +81,15 @@ pub(crate) fn from_checkpoint(args: &ScanArgs, left: Checkpoint) -> Result<Reque
     }
     let targets = left.targets.clone();
     options.resume = Some(left);
-    Ok(Request { targets, scope: Scope::unbounded(), options })
+    let identify = identify(args, &options);
+    Ok(Request { targets, scope: Scope::unbounded(), options, identify })
+}
+
+/// How to ask what is open who it is, if the flags want that.
+fn identify(args: &ScanArgs, options: &ScanOptions) -> Option<Options> {
+    let mut asking = Options::default();
+    asking.sources.extend(options.source_ip);
+    args.kinds.identify.then_some(asking)
 }
 
 /// The addresses that are named, less what is excluded, within the scope.

@@ -4,9 +4,11 @@ use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 
 use portolan_core::ScanEvent;
-use portolan_core::target::{AddrSet, Scope};
+use portolan_core::target::{AddrSet, Scope, TargetSet};
+use portolan_identify::Identified;
 use portolan_store::{ScanReport, SiteName};
 
+use super::identification::{Identification, Stage};
 use super::request::Request;
 use crate::exit::{Exit, Failure};
 use crate::finding::{self, Finding};
@@ -56,7 +58,18 @@ pub(crate) fn confirmation(options: &ScanOptions) -> ScanOptions {
     }
 }
 
-/// Runs `scan`; `take` gets its events in order on this thread, and `None` whenever none waits.
+/// What is said while a scan runs.
+pub(crate) enum Word {
+    /// By the engine.
+    Event(ScanEvent),
+    /// By the engine, last: what it has asked.
+    Scanned(TargetSet),
+    /// By the stage that asks open ports who they are.
+    Identified(Box<Identified>),
+}
+
+/// Runs `scan`, and `stage` beside it; `take` gets what they say in order on this thread, and
+/// `None` whenever nothing waits. Ends when both have ended.
 ///
 /// The engine goes on from [`ScanEvent::Settle`] once `take` has returned from it.
 ///
@@ -64,34 +77,41 @@ pub(crate) fn confirmation(options: &ScanOptions) -> ScanOptions {
 /// As the engine's, with the exit code.
 pub(crate) fn events(
     scan: Scan,
+    stage: Option<Stage>,
     cancel: &Cancel,
-    mut take: impl FnMut(Option<ScanEvent>),
+    mut take: impl FnMut(Option<Word>),
 ) -> Result<ScanOutcome, Failure> {
     thread::scope(|scope| {
         let (send, receive) = mpsc::sync_channel(EVENTS_WAITING_MAX);
         let (settled, settling) = mpsc::sync_channel(1);
+        if let Some(stage) = stage {
+            stage.start(scope, cancel, send.clone())?;
+        }
         let engine =
             thread::Builder::new().name("engine".to_owned()).spawn_scoped(scope, move || {
-                scan.run(cancel, &mut |event| {
+                let outcome = scan.run(cancel, &mut |event| {
                     let settle = event == ScanEvent::Settle;
                     // The receiver outlives the engine; were it gone, nobody would want the event.
-                    if send.send(event).is_ok() && settle {
+                    if send.send(Word::Event(event)).is_ok() && settle {
                         let _ = settling.recv();
                     }
-                })
+                });
+                let asked = outcome.as_ref().map(|o| o.asked.clone()).unwrap_or_default();
+                let _ = send.send(Word::Scanned(asked));
+                outcome
             })?;
         loop {
-            let event = match receive.try_recv() {
-                Ok(event) => event,
+            let word = match receive.try_recv() {
+                Ok(word) => word,
                 Err(TryRecvError::Disconnected) => break,
                 Err(TryRecvError::Empty) => {
                     take(None);
-                    let Ok(event) = receive.recv() else { break };
-                    event
+                    let Ok(word) = receive.recv() else { break };
+                    word
                 }
             };
-            let settle = event == ScanEvent::Settle;
-            take(Some(event));
+            let settle = matches!(word, Word::Event(ScanEvent::Settle));
+            take(Some(word));
             if settle {
                 // The engine waits for this; were it gone, nobody would.
                 let _ = settled.send(());
@@ -118,13 +138,26 @@ pub(crate) fn collect(
     let started = finding::now();
     let scan = plan(request)?;
     let mut ledger = Ledger::default();
-    let outcome = events(scan, cancel, |event| match event {
-        Some(ScanEvent::Endpoint(seen)) => ledger.add(&Finding::from(seen)),
-        Some(ScanEvent::Host(host)) => ledger.add_host(&host),
-        Some(ScanEvent::Warning(words)) => tracing::warn!(scan = name, "{words}"),
-        Some(ScanEvent::Note(note)) => tracing::info!(scan = name, "{note}"),
-        Some(ScanEvent::Progress(_) | ScanEvent::Settle) | None => {}
+    let mut identification = Identification::new(request.identify.clone());
+    let outcome = events(scan, identification.stage(), cancel, |word| match word {
+        Some(Word::Event(event)) => match event {
+            ScanEvent::Endpoint(seen) => {
+                if let Some(seen) = identification.take(seen) {
+                    ledger.add(&Finding::from(seen));
+                }
+            }
+            ScanEvent::Host(host) => ledger.add_host(&host),
+            ScanEvent::Warning(words) => tracing::warn!(scan = name, "{words}"),
+            ScanEvent::Note(note) => tracing::info!(scan = name, "{note}"),
+            ScanEvent::Progress(_) | ScanEvent::Settle => {}
+        },
+        Some(Word::Scanned(_)) => identification.close(),
+        Some(Word::Identified(identified)) => {
+            identification.told(*identified).iter().for_each(|finding| ledger.add(finding));
+        }
+        None => {}
     })?;
+    identification.rest().iter().for_each(|finding| ledger.add(finding));
     let about = report::About {
         site: site.clone(),
         name: name.map(ToOwned::to_owned),
