@@ -105,14 +105,23 @@ impl Caller {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
         stream.set_nodelay(true)?;
-        // Closed with RST, so that no port stays in TIME-WAIT.
-        stream.set_zero_linger()?;
         Ok(stream)
     }
 
     /// The moment `wait` from now, or when time is up.
     pub(crate) fn until(&self, wait: std::time::Duration) -> Instant {
         (Instant::now() + wait).min(self.budget.until())
+    }
+}
+
+impl Line {
+    /// Has the connection closed with RST: who says nothing may never close its side, and would
+    /// leave this host with a socket for a minute (FIN-WAIT-2).
+    pub(crate) fn give_up(&self) {
+        if let Stream::Plain(stream) = &self.stream {
+            // Without it the connection still ends, only later.
+            let _slower = stream.set_zero_linger();
+        }
     }
 }
 

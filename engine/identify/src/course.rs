@@ -101,3 +101,66 @@ fn of(probe: &'static TcpProbe) -> Question {
     }
     Question::Say(probe)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The questions in order, as words.
+    fn words(port: u16, door: Door) -> Vec<String> {
+        let mut course = Course::new(port, door);
+        let pace = Pace::new(None);
+        std::iter::from_fn(|| course.next(&pace)).map(|(question, _)| word(&question)).collect()
+    }
+
+    fn word(question: &Question) -> String {
+        match question {
+            Question::Listen { usual: true, .. } => "greeting".to_owned(),
+            Question::Listen { then: Some(then), .. } => format!("listen, {}", word(then)),
+            Question::Listen { .. } => "listen".to_owned(),
+            Question::Say(probe) => probe.name.to_owned(),
+            Question::Http { .. } => "http".to_owned(),
+            Question::Tls => "tls".to_owned(),
+            Question::FollowUp(_) | Question::StartTls(_) => unreachable!("not in a course"),
+        }
+    }
+
+    #[test]
+    fn what_is_usual_comes_first() {
+        let begins = |port, door, wanted: &[&str]| {
+            let words = words(port, door);
+            assert_eq!(&words[..wanted.len()], wanted, "{port}");
+        };
+        begins(22, Door::Plain, &["greeting", "listen", "tls", "http"]);
+        begins(443, Door::Plain, &["tls", "listen", "http"]);
+        begins(443, Door::Tls, &["http", "listen"]);
+        begins(993, Door::Tls, &["greeting", "listen", "http"]);
+        begins(80, Door::Plain, &["http", "listen", "tls"]);
+        begins(6379, Door::Plain, &["redis", "listen", "tls", "http"]);
+        begins(40_000, Door::Plain, &["listen, tls", "http"]);
+        begins(40_000, Door::Tls, &["listen, http"]);
+    }
+
+    #[test]
+    fn nothing_is_asked_twice_and_inside_tls_no_tls() {
+        for port in (1..=u16::MAX).step_by(7) {
+            for door in [Door::Plain, Door::Tls] {
+                let words = words(port, door);
+                let asked: Vec<_> = words.iter().flat_map(|word| word.split(", ")).collect();
+                let count = |wanted: &str| asked.iter().filter(|word| **word == wanted).count();
+                for word in &asked {
+                    let once = count(word) == 1 || *word == "listen";
+                    assert!(once, "{word} at {port}: {asked:?}");
+                }
+                if door == Door::Tls {
+                    assert_eq!(count("tls"), 0, "{port}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn printers_are_told_nothing_that_they_would_print() {
+        assert_eq!(words(9_100, Door::Plain), ["jetdirect"]);
+    }
+}

@@ -138,6 +138,10 @@ impl Evidence {
                 self.services.push(service);
             }
         }
+        if worth == 0 && http::is_reply(heard) {
+            // Of the protocol there is no doubt.
+            self.services.push(Service::named("http"));
+        }
         self.keep_banner(if said.is_empty() { GREETING_WORTH } else { worth }, heard);
     }
 
@@ -188,5 +192,95 @@ impl Evidence {
         if self.door == Door::Plain {
             next.extend(tcp::start_tls(&service.name).map(Question::StartTls));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::course::page;
+
+    fn evidence() -> Evidence {
+        let addr = SocketAddr::from(([127, 0, 0, 1], 8080));
+        Evidence::new(addr, Door::Plain, Database::embedded())
+    }
+
+    fn listened(heard: Option<&[u8]>, end: End) -> Answer {
+        let mut answer = Answer::new(Question::Listen { usual: false, then: None });
+        answer.end = end;
+        let reply = |heard: &[u8]| Reply { said: Cow::Borrowed(b""), heard: heard.to_vec() };
+        answer.replies.extend(heard.map(reply));
+        answer
+    }
+
+    fn paged(path: &'static str, hops: u8, heard: &[u8]) -> Answer {
+        let mut answer = Answer::new(Question::Http { path: Cow::Borrowed(path), hops });
+        answer.replies.push(Reply { said: Cow::Borrowed(b"GET"), heard: heard.to_vec() });
+        answer
+    }
+
+    #[test]
+    fn the_best_of_several_answers_counts_and_others_complete_it() {
+        let mut evidence = evidence();
+        evidence.take(&mut listened(Some(b"SSH-2.0-something\r\n"), End::Paused));
+        let banner = b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n";
+        evidence.take(&mut listened(Some(banner), End::Paused));
+        let service = evidence.service().unwrap();
+        assert_eq!(service.product.as_deref(), Some("OpenSSH"));
+        assert_eq!(service.version.as_deref(), Some("9.2p1"));
+    }
+
+    #[test]
+    fn what_sends_back_what_was_said_is_no_http() {
+        let mut evidence = evidence();
+        let mut answer = Answer::new(page());
+        let said = b"GET / HTTP/1.1\r\n\r\n";
+        answer.replies.push(Reply { said: Cow::Borrowed(said), heard: said.to_vec() });
+        assert!(evidence.take(&mut answer).is_empty());
+        assert_eq!(evidence.service().unwrap().name, "echo");
+    }
+
+    #[test]
+    fn closing_twice_unheard_is_wrapped_and_a_word_is_not() {
+        let mut closing = evidence();
+        assert_eq!(closing.take(&mut listened(None, End::Closed)).len(), 1, "once more");
+        assert!(!closing.is_wrapped());
+        assert!(closing.take(&mut listened(None, End::Reset)).is_empty());
+        assert!(closing.is_wrapped());
+        let mut silent = evidence();
+        silent.take(&mut listened(None, End::Silent));
+        silent.take(&mut listened(None, End::Silent));
+        assert!(!silent.is_wrapped());
+    }
+
+    #[test]
+    fn a_loop_of_redirects_ends() {
+        let mut evidence = evidence();
+        let to =
+            |path: &str| format!("HTTP/1.1 302 Found\r\nLocation: {path}\r\n\r\n").into_bytes();
+        let next = evidence.take(&mut paged("/", 0, &to("/a")));
+        let led = |next: &[Question], path: &str| {
+            next.iter().any(|q| matches!(q, Question::Http { path: p, .. } if p == path))
+        };
+        assert!(led(&next, "/a"));
+        assert!(!led(&evidence.take(&mut paged("/a", 1, &to("/"))), "/"), "it was there");
+        assert!(!led(&evidence.take(&mut paged("/b", HOPS_MAX, &to("/c"))), "/c"), "too far");
+    }
+
+    #[test]
+    fn http_in_answer_to_another_question_suggests_a_page() {
+        let mut evidence = evidence();
+        let heard = b"HTTP/1.1 400 Bad Request\r\n\r\n";
+        let next = evidence.take(&mut listened(Some(heard), End::Closed));
+        assert!(matches!(&next[..], [Question::Http { hops: 0, .. }]));
+        assert_eq!(evidence.service().unwrap().name, "http");
+    }
+
+    #[test]
+    fn a_banner_is_bounded() {
+        let mut evidence = evidence();
+        evidence.take(&mut listened(Some(&[0x1b; 9_000]), End::Full));
+        assert_eq!(evidence.banner.unwrap().len(), BANNER_LEN_MAX);
+        assert!(!evidence.services.iter().any(|s| s.product.is_some()));
     }
 }

@@ -55,7 +55,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    const fn new(question: Question) -> Self {
+    pub(crate) const fn new(question: Question) -> Self {
         Self {
             question,
             connected: false,
@@ -167,6 +167,9 @@ async fn hear_reply(
     let whole = |heard: &[u8]| http::is_reply(heard) && http::is_whole(heard);
     let (heard, end) = hear(&mut line.stream, patience, &caller.budget, whole).await;
     answer.end = end;
+    if end == End::Silent {
+        line.give_up();
+    }
     let any = !heard.is_empty();
     if any {
         answer.replies.push(Reply { said, heard });
