@@ -49,13 +49,15 @@ impl Course {
         let tls = (door == Door::Plain && !tls_first).then_some(Question::Tls);
         if usual.is_empty() {
             let then = tls.unwrap_or_else(page);
+            if door == Door::Tls {
+                named.insert(HTTP);
+            }
             general.push_back(Question::Listen { usual: false, then: Some(Box::new(then)) });
         } else {
             general.push_back(Question::Listen { usual: false, then: None });
             general.extend(tls);
         }
-        if !named.contains(HTTP) {
-            named.insert(HTTP);
+        if named.insert(HTTP) {
             general.push_back(page());
         }
         let mut take = |probe: &&'static TcpProbe| named.insert(probe.name);
