@@ -182,7 +182,8 @@ impl Line {
         };
         let endpoint = Endpoint::new(addr, proto.parse().ok()?, port);
         let state = self.state.as_ref()?.parse().ok()?;
-        Some(Record::Endpoint(Observation { at, endpoint, state, reason, ttl: self.ttl, rtt }))
+        let (ttl, reply) = (self.ttl, None);
+        Some(Record::Endpoint(Observation { at, endpoint, state, reason, ttl, rtt, reply }))
     }
 }
 

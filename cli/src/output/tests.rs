@@ -45,6 +45,7 @@ fn seen(transport: Transport, port: u16, state: PortState, reason: Reason) -> Fi
         reason,
         ttl: Some(64),
         rtt: Some(Duration::from_micros(210)),
+        reply: None,
     })
 }
 

@@ -74,6 +74,6 @@ pub mod wire;
 pub use endpoint::{Endpoint, Family, Transport};
 pub use event::{Progress, ScanEvent, ScanStats};
 pub use note::Note;
-pub use observation::{HostObservation, MacAddr, Observation, UnixTime};
+pub use observation::{HostObservation, MacAddr, Observation, REPLY_LEN_MAX, UnixTime};
 pub use state::{PortState, Reason};
 pub use time::Timestamp;

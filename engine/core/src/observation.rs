@@ -44,6 +44,9 @@ impl std::str::FromStr for MacAddr {
     }
 }
 
+/// Octets of a UDP port's answer that are kept, at most.
+pub const REPLY_LEN_MAX: usize = 1_500;
+
 /// The state of one endpoint, as one answer showed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
@@ -59,6 +62,9 @@ pub struct Observation {
     pub ttl: Option<u8>,
     /// From the probe that was answered to the answer, where that is known.
     pub rtt: Option<Duration>,
+    /// What a UDP port answered: the first [`REPLY_LEN_MAX`] octets of the datagram's payload,
+    /// where the scan keeps replies; `None` for everything else.
+    pub reply: Option<Box<[u8]>>,
 }
 
 /// A sign of life of a host, apart from any port.

@@ -220,7 +220,8 @@ impl<I: Iterator<Item = Endpoint>> Scan<'_, I> {
                 (state, reason, Some(rtt))
             }
         };
-        report(Observation { at: now(), endpoint, state, reason, ttl: None, rtt });
+        let at = now();
+        report(Observation { at, endpoint, state, reason, ttl: None, rtt, reply: None });
         Ok(())
     }
 }

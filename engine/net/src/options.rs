@@ -96,6 +96,8 @@ pub struct ScanOptions {
     /// Once a host seems open on every port, say so and tell no more of its open ports. Not for
     /// what is stored: what is not told there is not open.
     pub keep_back: bool,
+    /// Tell with an open UDP port what it answered, so that it need not be asked again.
+    pub keep_replies: bool,
     /// Further probes to what has not answered; at most 15.
     pub retries: u8,
     /// How long answers are waited for after the last probe; `None` follows the round trips seen.
@@ -139,6 +141,7 @@ impl Default for ScanOptions {
             max_host_pps: None,
             max_subnet_pps: None,
             keep_back: false,
+            keep_replies: false,
             retries: RETRIES_DEFAULT,
             cooldown: None,
             seed: None,

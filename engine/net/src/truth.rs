@@ -35,6 +35,7 @@ pub(crate) struct Truth {
     pairs: Option<Arc<Pairs>>,
     limits: GroupLimits,
     keeps_back: bool,
+    keeps_replies: bool,
 }
 
 impl Truth {
@@ -59,6 +60,7 @@ impl Truth {
             auto: auto_rate(options, plan, ways, now),
             pairs,
             keeps_back: options.keep_back,
+            keeps_replies: options.keep_replies,
             limits,
         })
     }
@@ -77,6 +79,9 @@ impl Truth {
     pub(crate) fn listener(&self, mut half: Receiver) -> Receiver {
         if self.keeps_back {
             half = half.keep_back();
+        }
+        if self.keeps_replies {
+            half = half.keep_replies();
         }
         if let Some(auto) = &self.auto {
             half = half.canaries(Arc::clone(auto.canaries()));

@@ -185,7 +185,7 @@ fn udp_is_open_closed_filtered_or_silent() {
         let _services = [echo("10.78.0.1:53"), echo("10.78.0.1:9999"), echo("[fd00:77::2]:53")];
         let ports: PortSet = [53, 54, 9_999].into_iter().collect();
         let kinds = ScanKinds { udp: true, ..ScanKinds::default() };
-        let options = ScanOptions { kinds, ..options(1_000, 1) };
+        let options = ScanOptions { kinds, keep_replies: true, ..options(1_000, 1) };
         // The far side's kernel says "prohibited" to some five of the probes and then once a second,
         // and to none after it has said "port unreachable": it counts both against one account.
         let (refused, outcome) = scan(&udp("10.79.9.1", ports.clone()), options.clone());
@@ -204,6 +204,16 @@ fn udp_is_open_closed_filtered_or_silent() {
         assert_eq!(state("fd00:77::2", 53), open);
         assert_eq!(state("10.78.0.1", 54), Some((PortState::Closed, Reason::PortUnreach)));
         assert_eq!(state("fd00:77::2", 54), Some((PortState::Closed, Reason::PortUnreach)));
+        let reply = |addr: &str, port| {
+            let endpoint = Endpoint::udp(addr.parse().unwrap(), port);
+            found.endpoints.get(&endpoint)?.reply.as_deref().map(<[u8]>::len)
+        };
+        // An echo is as long as the probe.
+        let len = portolan_probes::udp_probe(53).template().len();
+        assert_eq!(reply("10.78.0.1", 53), Some(len));
+        assert_eq!(reply("fd00:77::2", 53), Some(len));
+        assert_eq!(reply("10.78.0.1", 9_999), Some(0));
+        assert_eq!(reply("10.78.0.1", 54), None);
     });
 }
 

@@ -11,14 +11,14 @@ use crate::event::ScanEvent;
 use crate::host_book::{HostBook, Openness};
 use crate::link::Encapsulation;
 use crate::note::Note;
-use crate::observation::{HostObservation, Observation, UnixTime};
+use crate::observation::{HostObservation, Observation, REPLY_LEN_MAX, UnixTime};
 use crate::pairs::Pairs;
 use crate::plan::ScanPlan;
 use crate::state::{PortState, Reason};
 use crate::target::AddrRange;
 use crate::time::Timestamp;
 use crate::timeline::Timeline;
-use crate::wire::{Rejection, Reply, parse};
+use crate::wire::{Rejection, Reply, Segment, parse};
 
 /// Reading of replies.
 mod answer;
@@ -50,6 +50,7 @@ pub struct Receiver {
     roaming: Vec<u16>,
     book: HostBook,
     keeps_back: bool,
+    keeps_replies: bool,
     /// How much of the first pass is over, as far as answers have shown.
     progress: f64,
     canaries: Option<Arc<Canaries>>,
@@ -91,6 +92,7 @@ impl Receiver {
             timelines,
             book,
             keeps_back: false,
+            keeps_replies: false,
             progress: 0.0,
             canaries: None,
             ear: None,
@@ -112,6 +114,14 @@ impl Receiver {
     #[must_use]
     pub const fn keep_back(mut self) -> Self {
         self.keeps_back = true;
+        self
+    }
+
+    /// The same half, that hands over what UDP ports answer with the first answer of each: one
+    /// allocation an endpoint, none for a repetition.
+    #[must_use]
+    pub const fn keep_replies(mut self) -> Self {
+        self.keeps_replies = true;
         self
     }
 
@@ -267,7 +277,18 @@ impl Receiver {
             _ => self.counts.filtered += 1,
         }
         let ttl = Some(reply.ttl);
-        sink(ScanEvent::Endpoint(Observation { at, endpoint, state, reason, ttl, rtt }));
+        let reply = self.kept(reply);
+        sink(ScanEvent::Endpoint(Observation { at, endpoint, state, reason, ttl, rtt, reply }));
+    }
+
+    /// What `reply` carries, if that is UDP's and to be kept.
+    fn kept(&self, reply: &Reply<'_>) -> Option<Box<[u8]>> {
+        match reply.segment {
+            Segment::Udp { payload, .. } if self.keeps_replies => {
+                Some(payload.get(..REPLY_LEN_MAX).unwrap_or(payload).into())
+            }
+            _ => None,
+        }
     }
 
     /// Enters an answer into the host's figures, and tells if that shows something odd; whether the
@@ -470,6 +491,37 @@ mod tests {
         assert_eq!((counts.open, counts.duplicates, counts.hosts_up), (32, 32, 16));
         rig.transmitter.begin_pass(1, 0);
         assert!(rig.probes().is_empty(), "nobody is left to ask again");
+    }
+
+    /// What a UDP port answers to `probe`.
+    fn datagram(probe: &[u8], payload: &[u8]) -> Vec<u8> {
+        let packet = SlicedPacket::from_ip(probe).unwrap();
+        let Some(TransportSlice::Udp(udp)) = packet.transport else { panic!() };
+        let Some(etherparse::NetSlice::Ipv4(ip)) = packet.net else { panic!() };
+        let mut frame = Vec::new();
+        PacketBuilder::ipv4(ip.header().destination(), ip.header().source(), 60)
+            .udp(udp.destination_port(), udp.source_port())
+            .write(&mut frame, payload)
+            .unwrap();
+        frame
+    }
+
+    #[test]
+    fn what_a_udp_port_answers_is_handed_over_once_and_only_where_it_is_kept() {
+        for (keeps, len) in [(false, 5), (true, 0), (true, 5), (true, 1_600)] {
+            let mut rig = rig(config("10.0.0.1", &[], &[53]));
+            if keeps {
+                rig.receiver = rig.receiver.keep_replies();
+            }
+            let probe = rig.probes().remove(0);
+            let payload: Vec<u8> = (0_u8..=255).cycle().take(len).collect();
+            let mut events = rig.hear(&datagram(&probe, &payload)).unwrap();
+            let Some(ScanEvent::Endpoint(seen)) = events.pop() else { panic!() };
+            assert_eq!((seen.state, seen.reason), (PortState::Open, Reason::UdpResponse));
+            let wanted = keeps.then(|| payload[..len.min(REPLY_LEN_MAX)].into());
+            assert_eq!(seen.reply, wanted, "{len}");
+            assert_eq!(rig.hear(&datagram(&probe, b"other")), Ok(vec![]));
+        }
     }
 
     #[test]
