@@ -65,7 +65,8 @@ fn scan(job: &ScanJob, cancel: &Cancel) -> Result<ScanReport, Failure> {
     let request = |block, kinds| {
         let (targets, scope) = (TargetSet::single(block), scope.clone());
         let identify = spec.identify.then(Options::default);
-        options(spec, kinds).map(|options| Request { targets, scope, options, identify })
+        let options = ScanOptions { keep_replies: spec.identify, ..options(spec, kinds)? };
+        Ok::<_, Failure>(Request { targets, scope, options, identify })
     };
     let mut hosts = None;
     if kinds.discover {

@@ -216,8 +216,8 @@ impl Session {
                 Some(finding) => self.outputs.finding(&finding),
                 None => Ok(()),
             },
-            Some(Word::Scanned(_)) => {
-                self.identification.close();
+            Some(Word::Scanned(asked)) => {
+                self.identification.close(&asked);
                 Ok(())
             }
             None if self.outputs.holds() => self.bar.aside(|| self.outputs.flush()),

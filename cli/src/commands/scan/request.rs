@@ -63,8 +63,9 @@ pub(crate) fn from_flags(args: &ScanArgs) -> Result<Request, Failure> {
     let ports = ports(args, kinds)?;
     let (scope, addrs) = addrs(args)?;
     let targets = TargetSet::single(Block { addrs, ..ports });
-    let options = options(args, kinds)?;
+    let mut options = options(args, kinds)?;
     let identify = identify(args, &options);
+    options.keep_replies = identify.is_some();
     Ok(Request { targets, scope, options, identify })
 }
 
@@ -82,6 +83,7 @@ pub(crate) fn from_checkpoint(args: &ScanArgs, left: Checkpoint) -> Result<Reque
     let targets = left.targets.clone();
     options.resume = Some(left);
     let identify = identify(args, &options);
+    options.keep_replies = identify.is_some();
     Ok(Request { targets, scope: Scope::unbounded(), options, identify })
 }
 

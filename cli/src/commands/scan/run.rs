@@ -151,7 +151,7 @@ pub(crate) fn collect(
             ScanEvent::Note(note) => tracing::info!(scan = name, "{note}"),
             ScanEvent::Progress(_) | ScanEvent::Settle => {}
         },
-        Some(Word::Scanned(_)) => identification.close(),
+        Some(Word::Scanned(asked)) => identification.close(&asked),
         Some(Word::Identified(identified)) => {
             identification.told(*identified).iter().for_each(|finding| ledger.add(finding));
         }
