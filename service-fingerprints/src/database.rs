@@ -27,6 +27,7 @@ const FILES: &[(&str, &str)] = files![
     "dns-version.toml",
     "ftp.toml",
     "http-cookie.toml",
+    "http-path.toml",
     "http-server.toml",
     "http-title.toml",
     "http-www-authenticate.toml",
