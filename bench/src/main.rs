@@ -3,6 +3,8 @@
 
 #![forbid(unsafe_code)]
 
+/// Real daemons, asked who they are.
+mod bed;
 /// Every scanner on the same works.
 mod compare;
 /// Frames that mean harm.
@@ -40,6 +42,8 @@ struct Cli {
 enum Command {
     /// Packets a second over a veth pair between two namespaces, as counted by the far end.
     Pps(pps::Options),
+    /// Real daemons of Debian packages, asked who they are by us and by nmap.
+    Bed(bed::Options),
     /// Time, recall, precision and cost of every scanner on the same works.
     Compare(compare::Options),
     /// Forged and malformed frames at the receive path: what it believes, and what that costs.
@@ -56,6 +60,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Pps(options) => pps::run(&options),
+        Command::Bed(options) => bed::run(&options),
         Command::Compare(options) => compare::run(&options),
         Command::Hostile(options) => hostile::run(&options),
         Command::Memory(options) => memory::run(&options),
