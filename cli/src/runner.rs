@@ -6,10 +6,9 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use portolan_api::{RunnerError, ScanJob, ScanKind, ScanRate, ScanRunner, ScanSpec};
 use portolan_core::target::{Block, TargetSet};
-use portolan_identify::Options;
 use portolan_store::ScanReport;
 
-use crate::commands::scan::request::{Request, default_ports, within};
+use crate::commands::scan::request::{Request, asking, default_ports, within};
 use crate::commands::scan::run;
 use crate::exit::Failure;
 use crate::targets::{self, NameRules};
@@ -64,7 +63,7 @@ fn scan(job: &ScanJob, cancel: &Cancel) -> Result<ScanReport, Failure> {
     let block = Block { addrs: addrs.clone(), tcp, udp, ..Block::default() };
     let request = |block, kinds| {
         let (targets, scope) = (TargetSet::single(block), scope.clone());
-        let identify = spec.identify.then(Options::default);
+        let identify = spec.identify.then(asking);
         let options = ScanOptions { keep_replies: spec.identify, ..options(spec, kinds)? };
         Ok::<_, Failure>(Request { targets, scope, options, identify })
     };

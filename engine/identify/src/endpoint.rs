@@ -39,12 +39,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// For conversations over at most `sockets` connections at once.
-    pub(crate) fn new(options: &Options, database: &'static Database, sockets: usize) -> Self {
+    /// Nothing asked yet.
+    pub(crate) fn new(options: &Options, database: &'static Database) -> Self {
         Self {
             options: options.clone(),
             database,
-            windows: Windows::new(sockets),
+            windows: Windows::new(options.sockets.max(1)),
             second_looks: Semaphore::new(SECOND_LOOKS),
             known: AtomicUsize::new(0),
             unknown: AtomicUsize::new(0),

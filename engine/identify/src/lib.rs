@@ -52,9 +52,8 @@ use tokio::task::JoinSet;
 
 use crate::endpoint::{Shared, identify_one};
 
-/// Endpoints that are asked at once, and connections to all of them, unless the options say.
+/// Endpoints that are asked at once, unless the options say.
 const ENDPOINTS_MAX: usize = 4_096;
-const SOCKETS_AN_ENDPOINT: usize = 2;
 
 /// Asks every endpoint that comes out of `targets`, many at a time, and tells `found` what came of
 /// each, each once, in the order in which they are done.
@@ -68,9 +67,9 @@ pub async fn identify(
     options: &Options,
     database: &'static Database,
 ) {
-    let endpoints = options.concurrency.unwrap_or(ENDPOINTS_MAX).max(1);
-    let sockets = endpoints.saturating_mul(SOCKETS_AN_ENDPOINT);
-    let shared = Arc::new(Shared::new(options, database, sockets));
+    let sockets = options.sockets.max(1);
+    let endpoints = options.concurrency.unwrap_or_else(|| sockets.min(ENDPOINTS_MAX)).max(1);
+    let shared = Arc::new(Shared::new(options, database));
     let places = Arc::new(Semaphore::new(endpoints.min(Semaphore::MAX_PERMITS)));
     let mut asking = JoinSet::new();
     loop {

@@ -11,8 +11,10 @@ pub struct Options {
     pub endpoint_time_max: Duration,
     /// Octets that are read from one endpoint, at most, over all conversations with it.
     pub endpoint_octets_max: usize,
-    /// Endpoints that are asked at once; `None` derives it from the descriptor limit.
+    /// Endpoints that are asked at once; `None`: as many as the sockets allow, up to 4,096.
     pub concurrency: Option<usize>,
+    /// Sockets that may be open at once: what the descriptor limit leaves.
+    pub sockets: usize,
     /// Whether SSH servers are asked for everything that an audit needs.
     pub ssh_audit: bool,
     /// Connect from these addresses; the first of the target's family is used.
@@ -25,6 +27,8 @@ impl Default for Options {
             endpoint_time_max: Duration::from_secs(12),
             endpoint_octets_max: 64 << 10,
             concurrency: None,
+            // A process begins with 1,024 descriptors.
+            sockets: 768,
             ssh_audit: true,
             sources: Vec::new(),
         }

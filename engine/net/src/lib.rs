@@ -79,5 +79,6 @@ pub use route::{Interface, NextHop, Reach, Route, RouteOverrides, RouteTable};
 pub use scan::{Method, Scan, ScanError, ScanPlanError};
 pub use suppress::{SuppressError, Suppression};
 pub use sys::SyscallError;
+pub use sys::caps::raise_descriptor_limit;
 pub use trace::{Trace, TraceCounts};
 pub use truth::SubnetSplit;

@@ -87,11 +87,24 @@ pub(crate) fn from_checkpoint(args: &ScanArgs, left: Checkpoint) -> Result<Reque
     Ok(Request { targets, scope: Scope::unbounded(), options, identify })
 }
 
+/// Descriptors that are left to the rest of the program.
+const DESCRIPTORS_KEPT: u64 = 256;
+
 /// How to ask what is open who it is, if the flags want that.
 fn identify(args: &ScanArgs, options: &ScanOptions) -> Option<Options> {
-    let mut asking = Options::default();
+    let mut asking = asking();
     asking.sources.extend(options.source_ip);
     args.kinds.identify.then_some(asking)
+}
+
+/// How to ask what is open who it is, over as many sockets as this process may open.
+pub(crate) fn asking() -> Options {
+    let mut asking = Options::default();
+    if let Ok(limit) = portolan_net::raise_descriptor_limit() {
+        let spare = usize::try_from(limit.saturating_sub(DESCRIPTORS_KEPT)).unwrap_or(usize::MAX);
+        asking.sockets = spare.max(asking.sockets / 4);
+    }
+    asking
 }
 
 /// The addresses that are named, less what is excluded, within the scope.

@@ -25,7 +25,10 @@ pub(crate) fn effective() -> Result<u64, SyscallError> {
 }
 
 /// Raises the soft limit of open descriptors to the hard one, and returns it.
-pub(crate) fn raise_descriptor_limit() -> Result<u64, SyscallError> {
+///
+/// # Errors
+/// The system does not tell its limit.
+pub fn raise_descriptor_limit() -> Result<u64, SyscallError> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` is writable and lives across the call.
     let returned = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
