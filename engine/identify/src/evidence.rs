@@ -22,7 +22,7 @@ const HOPS_MAX: u8 = 3;
 /// Connections that are closed unheard before that is what is told.
 const CLOSED_ENOUGH: u32 = 2;
 /// Octets by which what was said is known again in what is heard.
-const ECHO_LEN_MIN: usize = 2;
+const ECHO_LEN_MIN: usize = 8;
 
 /// What is known so far.
 #[derive(Debug)]
@@ -116,7 +116,7 @@ impl Evidence {
 
     fn reply(&mut self, reply: &Reply, question: &Question, next: &mut Vec<Question>) {
         let Reply { said, heard } = reply;
-        if said.len() >= ECHO_LEN_MIN && heard.starts_with(said) {
+        if is_echo(said, heard) {
             self.keep_banner(0, heard);
             self.services.push(Service::named("echo"));
             return;
@@ -195,6 +195,12 @@ impl Evidence {
     }
 }
 
+/// Whether `heard` is what was said and nothing else: a console repeats it too, and then answers.
+fn is_echo(said: &[u8], heard: &[u8]) -> bool {
+    let long = heard.len() >= ECHO_LEN_MIN || heard.len() == said.len();
+    long && said.starts_with(heard) && !said.trim_ascii().is_empty()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,6 +244,16 @@ mod tests {
         answer.replies.push(Reply { said: Cow::Borrowed(said), heard: said.to_vec() });
         assert!(evidence.take(&mut answer).is_empty());
         assert_eq!(evidence.service().unwrap().name, "echo");
+    }
+
+    #[test]
+    fn a_console_that_repeats_what_is_typed_is_no_echo() {
+        assert!(is_echo(b"help\r\n", b"help\r\n"));
+        assert!(is_echo(b"GET / HTTP/1.1\r\n", b"GET / HTTP"));
+        assert!(!is_echo(b"help\r\n", b"help\r\nUnknown command\r\n> "));
+        assert!(!is_echo(b"\r\n\r\n", b"\r\n\r\n"));
+        assert!(!is_echo(b"help\r\n", b"he"));
+        assert!(!is_echo(b"", b""));
     }
 
     #[test]

@@ -9,6 +9,8 @@ use crate::budget::Budget;
 
 /// Octets of one reply, at most: who has not said who it is by then will not.
 pub(crate) const REPLY_LEN_MAX: usize = 16 << 10;
+/// How much a reply grows before it is looked at again, unless a line ends.
+const LOOK_EVERY: usize = 256;
 /// Room that is made for a reply once it has begun.
 const ROOM: usize = 2 << 10;
 
@@ -50,6 +52,7 @@ pub(crate) async fn hear(
 ) -> (Vec<u8>, End) {
     let started = Instant::now();
     let mut heard = Vec::new();
+    let mut looked = 0;
     // A server that dribbles is not waited for longer than one that is slow to begin.
     let last = started + 2 * patience.first.max(patience.idle);
     let mut next = started + patience.first;
@@ -68,8 +71,11 @@ pub(crate) async fn hear(
             Ok(Ok(0)) => return (heard, End::Closed),
             Ok(Ok(count)) => {
                 budget.spend(count);
-                if whole(&heard) {
-                    return (heard, End::Whole);
+                if heard.len() >= looked + LOOK_EVERY || heard.ends_with(b"\n") {
+                    looked = heard.len();
+                    if whole(&heard) {
+                        return (heard, End::Whole);
+                    }
                 }
                 next = Instant::now() + patience.idle;
                 heard.reserve(ROOM.min(REPLY_LEN_MAX.saturating_sub(heard.len())));

@@ -12,8 +12,8 @@ use crate::course::Course;
 use crate::evidence::Evidence;
 use crate::question::{Answer, Question, ask};
 
-/// Questions that are open at once.
-const OPEN_MAX: usize = 6;
+/// Questions to one endpoint that are open at once.
+pub(crate) const OPEN_MAX: usize = 6;
 
 /// Questions under way.
 type Asking<'a> = FuturesUnordered<Pin<Box<dyn Future<Output = Answer> + Send + 'a>>>;

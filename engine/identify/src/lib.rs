@@ -51,6 +51,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::task::JoinSet;
 
 use crate::endpoint::{Shared, identify_one};
+use crate::interview::OPEN_MAX;
 
 /// Endpoints that are asked at once, unless the options say.
 const ENDPOINTS_MAX: usize = 4_096;
@@ -68,7 +69,8 @@ pub async fn identify(
     database: &'static Database,
 ) {
     let sockets = options.sockets.max(1);
-    let endpoints = options.concurrency.unwrap_or_else(|| sockets.min(ENDPOINTS_MAX)).max(1);
+    // With sockets for all their questions, none waits for one while it holds others.
+    let endpoints = (sockets / OPEN_MAX).min(options.concurrency.unwrap_or(ENDPOINTS_MAX)).max(1);
     let shared = Arc::new(Shared::new(options, database));
     let places = Arc::new(Semaphore::new(endpoints.min(Semaphore::MAX_PERMITS)));
     let mut asking = JoinSet::new();

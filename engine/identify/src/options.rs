@@ -7,7 +7,8 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
-    /// How long one endpoint may take, whatever it does.
+    /// How long one look at an endpoint may take, whatever it does. Endpoints of which nothing
+    /// is known after the first may get a second, more patient one.
     pub endpoint_time_max: Duration,
     /// Octets that are read from one endpoint, at most, over all conversations with it.
     pub endpoint_octets_max: usize,
