@@ -78,17 +78,13 @@ impl Caller {
         let place = timeout_at(self.budget.until(), self.window.place()).await.ok()??;
         let started = Instant::now();
         let connected = timeout_at(self.until(self.pace.connect()), self.connect()).await;
-        match connected {
-            Ok(Ok(stream)) => {
-                self.pace.measured(started.elapsed());
-                self.window.widen();
-                Some(Line { stream: Stream::Plain(stream), place })
-            }
-            Ok(Err(_)) | Err(_) => {
-                self.window.narrow();
-                None
-            }
-        }
+        let Ok(Ok(stream)) = connected else {
+            self.window.narrow();
+            return None;
+        };
+        self.pace.measured(started.elapsed());
+        self.window.widen();
+        Some(Line { stream: Stream::Plain(stream), place })
     }
 
     async fn connect(&self) -> io::Result<TcpStream> {

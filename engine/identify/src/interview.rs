@@ -68,7 +68,7 @@ impl Interview<'_> {
                 async move { if more { sleep_until(next_at).await } else { pending().await } };
             tokio::select! {
                 answer = self.asking.next() => {
-                    let Some(mut answer) = answer else { return None };
+                    let mut answer = answer?;
                     self.take(&mut answer);
                     if matches!(answer.question, Question::Tls) && answer.session.is_some() {
                         return answer.session;

@@ -190,14 +190,13 @@ async fn shake(caller: &Caller, line: Line, answer: &mut Answer) {
         Shaken::Facts(facts) if facts.version.is_some() || facts.alert.is_some() => {
             answer.tls = Some(facts);
         }
-        Shaken::Facts(_) => answer.end = End::Closed,
         Shaken::Other(heard) => {
             caller.budget.spend(heard.len());
             answer.end = End::Closed;
             answer.replies.push(Reply { said: Cow::Borrowed(b"\x16\x03"), heard });
         }
         Shaken::Silent => answer.end = End::Silent,
-        Shaken::Closed => answer.end = End::Closed,
+        Shaken::Facts(_) | Shaken::Closed => answer.end = End::Closed,
     }
 }
 

@@ -76,6 +76,7 @@ impl Default for Discovery {
 
 /// How a scan is done; the default is polite.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct ScanOptions {
     /// What is sent.
     pub kinds: ScanKinds,

@@ -132,7 +132,7 @@ pub fn inside_tls(port: u16) -> Option<u16> {
 ///
 /// The first of [`at_port`](super::at_port) is what it does understand; others may follow only if
 /// the reply shows that it is no printer.
-/// Source: HP, JetDirect's raw ports 9100 to 9102; print servers of several ports go on to 9107.
+/// Source: HP, `JetDirect`'s raw ports 9100 to 9102; print servers of several ports go on to 9107.
 pub const fn only(port: u16) -> bool {
     matches!(port, 9100..=9107)
 }
