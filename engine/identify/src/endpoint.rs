@@ -15,6 +15,7 @@ use crate::identified::Identified;
 use crate::interview::interview;
 use crate::options::Options;
 use crate::pace::Pace;
+use crate::ssh::{self, SshFacts};
 use crate::target::Target;
 use crate::tls::{self, Shaken, TlsFacts};
 use crate::window::{Window, Windows};
@@ -25,6 +26,9 @@ const SECOND_LOOKS: usize = 48;
 /// Endpoints that get a second look whatever became of the others; beyond, they get one only where
 /// most of the others told who they are.
 const SECOND_LOOKS_FREE: usize = 96;
+
+/// The service that is audited.
+const SSH: &str = "ssh";
 
 /// Everything that all endpoints share.
 #[derive(Debug)]
@@ -117,7 +121,18 @@ async fn look(shared: &Shared, caller: &Caller, endpoint: Endpoint) -> Identifie
             all_of_tls(caller, facts).await;
         }
     }
+    let is_ssh = told.service.as_ref().is_some_and(|service| service.name == SSH);
+    if is_ssh && !told.inside_tls && shared.options.ssh_audit {
+        told.ssh = all_of_ssh(caller).await;
+    }
     told
+}
+
+/// Everything that an audit wants to know.
+async fn all_of_ssh(caller: &Caller) -> Option<SshFacts> {
+    let _place = caller.window.place().await?;
+    let facts = ssh::audit(caller.addr, caller.budget.until(), caller.budget.octets()).await;
+    Some(facts)
 }
 
 /// What the first handshake left open: certificates of servers that speak old versions alone, and

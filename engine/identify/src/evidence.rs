@@ -39,6 +39,8 @@ pub(crate) struct Evidence {
     pub(crate) tls: Option<TlsFacts>,
     /// Whether that is what it speaks from the first octet.
     pub(crate) speaks_tls: bool,
+    /// Whether a request for a page was called a bad one.
+    pub(crate) refuses_http: bool,
     /// Services of which more has been asked.
     followed: BTreeSet<String>,
     /// Pages that have been asked for.
@@ -60,6 +62,7 @@ impl Evidence {
             banner_worth: 0,
             tls: None,
             speaks_tls: false,
+            refuses_http: false,
             followed: BTreeSet::new(),
             paths: BTreeSet::new(),
             closed: 0,
@@ -142,6 +145,9 @@ impl Evidence {
             // Of the protocol there is no doubt.
             self.services.push(Service::named("http"));
         }
+        if matches!(question, Question::Http { .. }) {
+            worth = worth.saturating_add(1);
+        }
         self.keep_banner(if said.is_empty() { GREETING_WORTH } else { worth }, heard);
     }
 
@@ -163,6 +169,7 @@ impl Evidence {
             go(Cow::Borrowed("/"), 0, &mut self.paths);
             return;
         };
+        self.refuses_http |= http::status(heard) == Some(400);
         self.paths.insert(path.clone());
         let tls = self.door == Door::Tls;
         if *hops < HOPS_MAX

@@ -3,6 +3,7 @@
 use portolan_core::Endpoint;
 use portolan_fingerprints::Service;
 
+use crate::ssh::SshFacts;
 use crate::tls::TlsFacts;
 
 /// What an endpoint told of itself.
@@ -17,6 +18,8 @@ pub struct Identified {
     pub inside_tls: bool,
     /// What its TLS told, from the first octet or after the protocol's own beginning.
     pub tls: Option<TlsFacts>,
+    /// What its SSH server told.
+    pub ssh: Option<SshFacts>,
     /// What it said first, as it came over the wire: at most 2 KiB.
     pub banner: Option<Vec<u8>>,
 }
@@ -24,6 +27,6 @@ pub struct Identified {
 impl Identified {
     /// `endpoint`, of which nothing is known.
     pub(crate) const fn nothing(endpoint: Endpoint) -> Self {
-        Self { endpoint, service: None, inside_tls: false, tls: None, banner: None }
+        Self { endpoint, service: None, inside_tls: false, tls: None, ssh: None, banner: None }
     }
 }

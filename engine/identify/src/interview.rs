@@ -28,6 +28,8 @@ struct Interview<'a> {
     /// Suggested by what was heard, and under way.
     suggested: Vec<Question>,
     following: usize,
+    /// Whether an answer to TLS is still to come.
+    tls_asked: bool,
     /// Not before then.
     next_at: Instant,
 }
@@ -49,6 +51,7 @@ pub(crate) async fn interview(
         asking: FuturesUnordered::new(),
         suggested: Vec::new(),
         following: 0,
+        tls_asked: false,
         next_at: Instant::now(),
     };
     let session = this.run(line).await;
@@ -98,6 +101,7 @@ impl Interview<'_> {
             } else {
                 return;
             };
+            self.tls_asked |= question.begins_tls();
             let (caller, door, line) = (self.caller, self.door, line.take());
             self.asking.push(Box::pin(async move {
                 let mut answer = ask(caller, door, line, question).await;
@@ -110,6 +114,9 @@ impl Interview<'_> {
     fn take(&mut self, answer: &mut Answer) {
         if answer.suggested {
             self.following -= 1;
+        }
+        if answer.question.begins_tls() {
+            self.tls_asked = false;
         }
         let known = self.evidence.is_known();
         let mut next = self.evidence.take(answer);
@@ -128,6 +135,9 @@ impl Interview<'_> {
 
     /// Whether nothing more is to be learnt.
     fn is_settled(&self) -> bool {
-        self.evidence.is_known() && self.following == 0 && self.suggested.is_empty()
+        // Many servers of HTTPS answer plain HTTP too, to say that it is not spoken there.
+        let perhaps_tls = self.tls_asked && self.evidence.refuses_http;
+        let done = self.following == 0 && self.suggested.is_empty();
+        self.evidence.is_known() && done && !perhaps_tls
     }
 }

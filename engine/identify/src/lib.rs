@@ -32,6 +32,8 @@ pub mod options;
 mod pace;
 /// One question to an endpoint.
 mod question;
+/// Audits SSH servers.
+pub mod ssh;
 /// What is asked.
 pub mod target;
 /// What TLS tells, and the way inside.

@@ -29,6 +29,17 @@ pub(crate) enum Question {
     StartTls(&'static StartTls),
 }
 
+impl Question {
+    /// Whether TLS is begun, now or after silence.
+    pub(crate) fn begins_tls(&self) -> bool {
+        match self {
+            Self::Tls => true,
+            Self::Listen { then: Some(then), .. } => then.begins_tls(),
+            _ => false,
+        }
+    }
+}
+
 /// What was said, and what came back.
 #[derive(Debug)]
 pub(crate) struct Reply {
