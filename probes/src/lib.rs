@@ -7,6 +7,12 @@
 //! Where the protocol hands something back (a transaction id, a timestamp, a connection id), that
 //! field carries a cookie, and the answer proves that it answers *us*.
 //!
+//! A TCP port that is open is asked who is there: what each usual protocol wants to hear first,
+//! what tells the product and the version of a service that is known by name, how to begin TLS.
+//! None of it changes what a server keeps, logs in with a password, prints, or starts work.
+//!
+//! To read: [`udp`], what a scan says; [`tcp`], what identification says.
+//!
 //! The crate is pure: no sockets, no clock, no randomness, and no allocation per packet.
 
 #![forbid(unsafe_code)]

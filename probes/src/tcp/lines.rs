@@ -6,7 +6,7 @@ use super::TcpProbe;
 pub(super) static LINES: TcpProbe = TcpProbe {
     name: "lines",
     source: "RFC 854 §NVT; what line protocols have in common",
-    ports: &[7, 13, 17, 19, 1986, 2401, 4557, 4559, 5038, 9051],
+    ports: &[7],
     says: b"\r\n\r\n",
     anywhere: true,
 };
@@ -15,7 +15,8 @@ pub(super) static LINES: TcpProbe = TcpProbe {
 pub(super) static HELP: TcpProbe = TcpProbe {
     name: "help",
     source: "RFC 959 §4.1.3; RFC 5321 §4.1.1.8; RFC 3977 §7.2",
-    ports: &[21, 25, 119, 587, 8125, 8126],
+    // Where it is usual the server speaks first, and is asked for help once it has.
+    ports: &[],
     says: b"HELP\r\n",
     anywhere: true,
 };
