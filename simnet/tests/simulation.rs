@@ -540,7 +540,7 @@ fn no_host_gets_more_than_its_limit() {
     {
         let mut case = Case::new(180, targets);
         case.passes = passes;
-        case.tcp = (1..=400).collect();
+        case.tcp = (1..=1_000).collect();
         let plan = Arc::new(case.build().striped(Grouping::Host));
         let mut network = case.network();
         let mut driver = Driver::new(Arc::clone(&plan));
@@ -613,7 +613,7 @@ fn loss_is_estimated_from_pairs_within_its_bounds() {
 fn hosts_that_answer_everything_are_said_to() {
     let mut case = Case::new(200, "10.0.0.0/24");
     (case.mix.hosts_all_open, case.passes) = (100, 2);
-    case.tcp = (1..=400).collect();
+    case.tcp = (1..=1_000).collect();
     let plan = case.plan();
     let mut network = case.network();
     let mut driver = Driver::new(Arc::clone(&plan));
@@ -625,7 +625,7 @@ fn hosts_that_answer_everything_are_said_to() {
         let truth = oracle.truth(&Endpoint::tcp(addr, port));
         truth.is_some_and(|v| v.state == PortState::Open)
     };
-    let all_open = |addr: &IpAddr| (1..=400).all(|port| is_open(*addr, port));
+    let all_open = |addr: &IpAddr| (1..=1_000).all(|port| is_open(*addr, port));
     let truth: BTreeSet<IpAddr> = oracle.hosts().iter().copied().filter(all_open).collect();
     let said: BTreeSet<IpAddr> = outcome.notes.iter().filter_map(everything_open).collect();
     assert!(truth.len() > 10, "PORTOLAN_SEED={seed}");

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::budget::Budget;
 use crate::pace::Pace;
 use crate::tls::{self, Session, Shaken};
-use crate::window::{Place, Window};
+use crate::window::Window;
 
 /// What is between us and the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,11 +39,10 @@ pub(crate) struct Caller {
     pub(crate) pace: Pace,
 }
 
-/// A connection, and the right to it.
+/// A connection.
 #[derive(Debug)]
 pub(crate) struct Line {
     pub(crate) stream: Stream,
-    pub(crate) place: Place,
 }
 
 /// A connection's octets.
@@ -58,33 +57,39 @@ pub(crate) enum Stream {
 impl Caller {
     /// A connection through `door`; `None` if none came about.
     pub(crate) async fn line(&self, door: Door) -> Option<Line> {
-        let Line { stream, place } = self.plain().await?;
+        let Line { stream } = self.plain().await?;
         match (door, stream) {
             (Door::Tls, Stream::Plain(stream)) => {
                 let until = self.until(self.pace.reply());
                 match tls::shake(stream, None, &[], until).await {
                     Shaken::Session(session, _) => {
-                        Some(Line { stream: Stream::Tls(session), place })
+                        Some(Line { stream: Stream::Tls(session) })
                     }
                     _ => None,
                 }
             }
-            (_, stream) => Some(Line { stream, place }),
+            (_, stream) => Some(Line { stream }),
         }
     }
 
     /// A connection without anything.
     async fn plain(&self) -> Option<Line> {
-        let place = timeout_at(self.budget.until(), self.window.place()).await.ok()??;
         let started = Instant::now();
         let connected = timeout_at(self.until(self.pace.connect()), self.connect()).await;
-        let Ok(Ok(stream)) = connected else {
-            self.window.narrow();
-            return None;
-        };
-        self.pace.measured(started.elapsed());
-        self.window.widen();
-        Some(Line { stream: Stream::Plain(stream), place })
+        let now = Instant::now();
+        match connected {
+            Ok(Ok(stream)) => {
+                self.pace.measured(now - started);
+                self.window.widen(now);
+                Some(Line { stream: Stream::Plain(stream) })
+            }
+            // It says no, and that is no sign of distress.
+            Ok(Err(_)) => None,
+            Err(_elapsed) => {
+                self.window.narrow(now);
+                None
+            }
+        }
     }
 
     async fn connect(&self) -> io::Result<TcpStream> {

@@ -48,7 +48,7 @@ impl Shared {
         Self {
             options: options.clone(),
             database,
-            windows: Windows::new(options.sockets.max(1)),
+            windows: Windows::default(),
             second_looks: Semaphore::new(SECOND_LOOKS),
             known: AtomicUsize::new(0),
             unknown: AtomicUsize::new(0),
@@ -70,10 +70,12 @@ impl Shared {
 pub(crate) async fn identify_one(shared: &Shared, target: Target) -> Identified {
     let host = target.endpoint.addr;
     let window = shared.windows.of(host);
+    let place = window.place().await;
     let told = match target.endpoint.transport {
         Transport::Tcp => tcp(shared, &target, Arc::clone(&window)).await,
         Transport::Udp | Transport::Sctp | Transport::Ip => Identified::nothing(target.endpoint),
     };
+    drop(place);
     shared.windows.done(host, window);
     told
 }
@@ -123,22 +125,19 @@ async fn look(shared: &Shared, caller: &Caller, endpoint: Endpoint) -> Identifie
     }
     let is_ssh = told.service.as_ref().is_some_and(|service| service.name == SSH);
     if is_ssh && !told.inside_tls && shared.options.ssh_audit {
-        told.ssh = all_of_ssh(caller).await;
+        told.ssh = Some(all_of_ssh(caller).await);
     }
     told
 }
 
 /// Everything that an audit wants to know.
-async fn all_of_ssh(caller: &Caller) -> Option<SshFacts> {
-    let _place = caller.window.place().await?;
-    let facts = ssh::audit(caller.addr, caller.budget.until(), caller.budget.octets()).await;
-    Some(facts)
+async fn all_of_ssh(caller: &Caller) -> SshFacts {
+    ssh::audit(caller.addr, caller.budget.until(), caller.budget.octets()).await
 }
 
 /// What the first handshake left open: certificates of servers that speak old versions alone, and
 /// which versions it speaks.
 async fn all_of_tls(caller: &Caller, facts: &mut TlsFacts) {
-    let Some(_place) = caller.window.place().await else { return };
     let until = caller.until(2 * caller.pace.reply());
     if facts.certificates.is_empty()
         && let Shaken::Facts(old) = tls::legacy(caller.addr, None, until).await

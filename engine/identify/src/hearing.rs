@@ -40,7 +40,7 @@ pub(crate) enum End {
     Full,
 }
 
-/// Hears what comes next from `stream`.
+/// Hears what comes next from `stream`; gives that, when its first octet came, and why it ended.
 ///
 /// Holds no buffer before the first octet. Ends when `whole` says so, at a pause, after
 /// [`REPLY_LEN_MAX`] octets, at the end of the stream, and when the budget is used up.
@@ -49,32 +49,34 @@ pub(crate) async fn hear(
     patience: Patience,
     budget: &Budget,
     whole: impl Fn(&[u8]) -> bool,
-) -> (Vec<u8>, End) {
+) -> (Vec<u8>, Option<Instant>, End) {
     let started = Instant::now();
     let mut heard = Vec::new();
     let mut looked = 0;
+    let mut first = None;
     // A server that dribbles is not waited for longer than one that is slow to begin.
     let last = started + 2 * patience.first.max(patience.idle);
     let mut next = started + patience.first;
     loop {
         let room = REPLY_LEN_MAX.min(budget.octets());
         if heard.len() >= room {
-            return (heard, End::Full);
+            return (heard, first, End::Full);
         }
         let until = next.min(last).min(budget.until());
         match timeout_at(until, stream.read_buf(&mut heard)).await {
             Err(_elapsed) => {
                 let end = if heard.is_empty() { End::Silent } else { End::Paused };
-                return (heard, end);
+                return (heard, first, end);
             }
-            Ok(Err(_)) => return (heard, End::Reset),
-            Ok(Ok(0)) => return (heard, End::Closed),
+            Ok(Err(_)) => return (heard, first, End::Reset),
+            Ok(Ok(0)) => return (heard, first, End::Closed),
             Ok(Ok(count)) => {
                 budget.spend(count);
+                first.get_or_insert_with(Instant::now);
                 if heard.len() >= looked + LOOK_EVERY || heard.ends_with(b"\n") {
                     looked = heard.len();
                     if whole(&heard) {
-                        return (heard, End::Whole);
+                        return (heard, first, End::Whole);
                     }
                 }
                 next = Instant::now() + patience.idle;

@@ -7,6 +7,8 @@ use std::time::Duration;
 const RTT_ASSUMED: Duration = Duration::from_millis(100);
 /// What a server's own work may take before its first octet, beyond the round trip.
 const WORK: Duration = Duration::from_millis(1_400);
+/// What it takes where the host is not busy.
+const LATE: Duration = Duration::from_millis(400);
 /// The same for a greeting at a port where none is expected.
 const GREETING_UNEXPECTED: Duration = Duration::from_millis(300);
 /// The same for a greeting at a port where one is usual.
@@ -63,6 +65,11 @@ impl Pace {
     /// Until the first octet of a reply.
     pub(crate) fn reply(&self) -> Duration {
         self.patience * WORK + 3 * self.rtt()
+    }
+
+    /// After which a reply is late: the host has more to do than it can.
+    pub(crate) fn late(&self) -> Duration {
+        LATE + 2 * self.rtt()
     }
 
     /// Until the first octet of a greeting that is `usual` at this port, or not.

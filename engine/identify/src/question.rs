@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use portolan_probes::tcp::{FollowUp, StartTls, TcpProbe};
 use tokio::io::AsyncWriteExt as _;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use crate::caller::{Caller, Door, Line, Stream};
 use crate::hearing::{End, Patience, hear};
@@ -176,8 +176,12 @@ async fn hear_reply(
 ) -> bool {
     let patience = Patience { first, idle: caller.pace.idle() };
     let whole = |heard: &[u8]| http::is_reply(heard) && http::is_whole(heard);
-    let (heard, end) = hear(&mut line.stream, patience, &caller.budget, whole).await;
+    let started = Instant::now();
+    let (heard, first, end) = hear(&mut line.stream, patience, &caller.budget, whole).await;
     answer.end = end;
+    if let Some(first) = first.filter(|at| !said.is_empty() && *at - started > caller.pace.late()) {
+        caller.window.narrow(first);
+    }
     if end == End::Silent {
         line.give_up();
     }
@@ -190,12 +194,12 @@ async fn hear_reply(
 
 /// Begins TLS at once.
 async fn shake(caller: &Caller, line: Line, answer: &mut Answer) {
-    let Line { stream: Stream::Plain(stream), place } = line else { return };
+    let Line { stream: Stream::Plain(stream) } = line else { return };
     let until = caller.until(caller.pace.reply());
     match tls::shake(stream, None, &[], until).await {
         Shaken::Session(session, facts) => {
             answer.tls = Some(facts);
-            answer.session = Some(Line { stream: Stream::Tls(session), place });
+            answer.session = Some(Line { stream: Stream::Tls(session) });
         }
         // Records alone are no server's answer: who echoes sends ours back.
         Shaken::Facts(facts) if facts.version.is_some() || facts.alert.is_some() => {

@@ -1,46 +1,39 @@
-//! How many connections one host is asked over at once.
+//! How many endpoints of one host are asked at once.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
-/// Connections to a host that has shown nothing yet.
+/// Endpoints of a host that has shown nothing yet.
 const WINDOW_FIRST: usize = 16;
-/// Connections to a host that seems to drown.
+/// Endpoints of a host that seems to drown.
 const WINDOW_MIN: usize = 2;
-/// Connections to a host that keeps up with everything.
+/// Endpoints of a host that keeps up with everything.
 const WINDOW_MAX: usize = 16_384;
+/// How often a window may double or be halved: what a host makes of a change takes that long to
+/// show, for its kernel accepts connections long before its programs are heard of.
+const ROUND: Duration = Duration::from_millis(500);
 
-/// Every host's window, and the sockets that all share.
-#[derive(Debug)]
+/// Every host's window.
+#[derive(Debug, Default)]
 pub(crate) struct Windows {
     hosts: Mutex<HashMap<IpAddr, Arc<Window>>>,
-    sockets: Arc<Semaphore>,
 }
 
 impl Windows {
-    /// Windows over `sockets` connections in all.
-    pub(crate) fn new(sockets: usize) -> Self {
-        let sockets = Arc::new(Semaphore::new(sockets.min(Semaphore::MAX_PERMITS)));
-        Self { hosts: Mutex::default(), sockets }
-    }
-
     /// The window of `host`.
     pub(crate) fn of(&self, host: IpAddr) -> Arc<Window> {
-        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(hosts.entry(host).or_insert_with(|| {
-            let places = Arc::new(Semaphore::new(WINDOW_FIRST));
-            let sockets = Arc::clone(&self.sockets);
-            Arc::new(Window { places, size: AtomicUsize::new(WINDOW_FIRST), sockets })
-        }))
+        let window = || Arc::new(Window::new(Instant::now()));
+        Arc::clone(lock(&self.hosts).entry(host).or_insert_with(window))
     }
 
     /// Forgets `host` where nobody else asks it.
     pub(crate) fn done(&self, host: IpAddr, window: Arc<Window>) {
-        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hosts = lock(&self.hosts);
         drop(window);
         if hosts.get(&host).is_some_and(|window| Arc::strong_count(window) == 1) {
             hosts.remove(&host);
@@ -48,46 +41,77 @@ impl Windows {
     }
 }
 
-/// How much one host is trusted to stand: it doubles each round trip as long as connections come
-/// about, and is halved when one does not, as TCP's congestion window (RFC 5681).
+/// How much one host is trusted to stand: it doubles each round as long as connections come
+/// about, and is halved when one does not or when a reply is late, as TCP's congestion window
+/// (RFC 5681) by loss and Vegas' (Brakmo, Peterson, 1995) by delay.
 #[derive(Debug)]
 pub(crate) struct Window {
     places: Arc<Semaphore>,
-    size: AtomicUsize,
-    sockets: Arc<Semaphore>,
+    state: Mutex<State>,
 }
 
-/// The right to one connection, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
-    _host: OwnedSemaphorePermit,
-    _socket: OwnedSemaphorePermit,
+struct State {
+    size: usize,
+    /// By how much it may still grow in this round.
+    growth: usize,
+    round_began: Instant,
 }
+
+/// The right to ask one endpoint, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place(#[expect(dead_code, reason = "held")] OwnedSemaphorePermit);
 
 impl Window {
+    fn new(now: Instant) -> Self {
+        let state = State { size: WINDOW_FIRST, growth: 0, round_began: now };
+        Self { places: Arc::new(Semaphore::new(WINDOW_FIRST)), state: Mutex::new(state) }
+    }
+
     /// Waits for a place.
     pub(crate) async fn place(&self) -> Option<Place> {
-        let host = Arc::clone(&self.places).acquire_owned().await.ok()?;
-        let socket = Arc::clone(&self.sockets).acquire_owned().await.ok()?;
-        Some(Place { _host: host, _socket: socket })
+        Arc::clone(&self.places).acquire_owned().await.ok().map(Place)
     }
 
     /// A connection came about.
-    pub(crate) fn widen(&self) {
-        if self.size.load(Ordering::Relaxed) < WINDOW_MAX {
-            self.size.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn widen(&self, now: Instant) {
+        let mut state = lock(&self.state);
+        if state.begin_round(now) {
+            state.growth = state.size.min(WINDOW_MAX.saturating_sub(state.size));
+        }
+        if state.growth > 0 {
+            state.growth -= 1;
+            state.size += 1;
             self.places.add_permits(1);
         }
     }
 
-    /// A connection did not come about, at an endpoint that is known to be open.
-    pub(crate) fn narrow(&self) {
-        let size = self.size.load(Ordering::Relaxed);
-        let less = (size / 2).min(size.saturating_sub(WINDOW_MIN));
+    /// A connection did not come about, or a reply was late.
+    pub(crate) fn narrow(&self, now: Instant) {
+        let mut state = lock(&self.state);
+        state.growth = 0;
+        if !state.begin_round(now) {
+            return;
+        }
+        let less = (state.size / 2).min(state.size.saturating_sub(WINDOW_MIN));
         // Only places that are free can go at once; those taken are left as they are.
-        let gone = self.places.forget_permits(less);
-        self.size.fetch_sub(gone, Ordering::Relaxed);
+        state.size -= self.places.forget_permits(less).min(less);
     }
+}
+
+impl State {
+    /// Begins a round if the last one is over.
+    fn begin_round(&mut self, now: Instant) -> bool {
+        let over = now.saturating_duration_since(self.round_began) >= ROUND;
+        if over {
+            self.round_began = now;
+        }
+        over
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -95,23 +119,37 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_widens_and_narrows_between_bounds() {
-        let windows = Windows::new(100_000);
-        let host = IpAddr::from([127, 0, 0, 1]);
-        let window = windows.of(host);
+    async fn it_doubles_and_halves_once_a_round_between_bounds() {
+        let mut now = Instant::now();
+        let window = Window::new(now);
+        let size = || window.places.available_permits();
+        window.widen(now);
+        assert_eq!(size(), WINDOW_FIRST, "the first round is not over");
+        now += ROUND;
+        for _ in 0..10 * WINDOW_FIRST {
+            window.widen(now);
+        }
+        assert_eq!(size(), 2 * WINDOW_FIRST);
         for _ in 0..10 {
-            window.narrow();
+            window.narrow(now);
         }
-        assert_eq!(window.places.available_permits(), WINDOW_MIN);
-        for _ in 0..2 * WINDOW_MAX {
-            window.widen();
+        assert_eq!(size(), 2 * WINDOW_FIRST, "this round has had its change");
+        for _ in 0..20 {
+            now += ROUND;
+            window.narrow(now);
+            window.narrow(now);
         }
-        assert_eq!(window.places.available_permits(), WINDOW_MAX);
+        assert_eq!(size(), WINDOW_MIN);
+        for _ in 0..20 {
+            now += ROUND;
+            (0..2 * WINDOW_MAX).for_each(|_| window.widen(now));
+        }
+        assert_eq!(size(), WINDOW_MAX);
     }
 
     #[tokio::test]
     async fn a_host_is_forgotten_with_its_last_user() {
-        let windows = Windows::new(10);
+        let windows = Windows::default();
         let host = IpAddr::from([127, 0, 0, 1]);
         let (one, other) = (windows.of(host), windows.of(host));
         windows.done(host, one);

@@ -31,6 +31,9 @@ use answer::{Answer, AnswerReader};
 pub use counts::ReceiveCounts;
 use seen::Seen;
 
+/// TCP ports of a host that a person may have chosen because they are open: of fewer than that,
+/// all are told, however many are.
+const CHOSEN_MAX: u32 = 1_000;
 /// Asked addresses of a prefix from which it may be said that all are open.
 const ALIASED_MIN: u32 = 64;
 
@@ -337,9 +340,13 @@ impl Receiver {
         part(self.plan.position(answer.found.index), self.plan.len())
     }
 
-    /// About how many ports of the host of `answer` this part of the scan has asked.
+    /// About how many ports of the host of `answer` this part of the scan has asked; more than can
+    /// be open where that shows nothing.
     fn asked_of_host(&self, answer: &Answer) -> f64 {
         let (tcp, _) = self.plan.ports_of(answer.found.index);
+        if tcp < CHOSEN_MAX {
+            return f64::INFINITY;
+        }
         let threads = self.timelines.first().map_or(1, Vec::len).max(1);
         let threads = u32::try_from(threads).unwrap_or(1);
         let shards = u32::try_from(self.shard_count).unwrap_or(u32::MAX) / threads;
