@@ -26,6 +26,7 @@ const QUARANTINE: &[(&str, &[&str])] = &[
     ("etherparse", &["engine/core/", "engine/net/", "simnet/", "bench/"]),
     ("ipnetwork", &["engine/core/src/target/", "engine/net/tests/", "simnet/"]),
     ("tracing_subscriber", &["cli/"]),
+    ("ring", &["engine/identify/src/ssh/"]),
     ("rustls", &["engine/identify/src/tls/"]),
     ("tokio_rustls", &["engine/identify/src/tls/"]),
     ("x509_parser", &["engine/identify/src/tls/"]),

@@ -6,6 +6,8 @@ use super::fault::Fault;
 pub const PACKET_LEN_MAX: usize = 35_000;
 /// Fewest octets of padding (RFC 4253 §6).
 const PADDING_LEN_MIN: u8 = 4;
+/// Fewest octets of a whole packet, without its authentication code (RFC 4253 §6).
+const PACKET_WHOLE_LEN_MIN: usize = 16;
 /// Block of packets that are not encrypted (RFC 4253 §6).
 pub(super) const PLAIN_BLOCK: usize = 8;
 
@@ -60,7 +62,9 @@ pub(super) fn payload(body: &[u8]) -> Result<&[u8], Fault> {
 pub(super) fn frame(payload: &[u8], block: usize, uncounted: usize) -> Vec<u8> {
     let least = usize::from(PADDING_LEN_MIN);
     let len = 5 + payload.len() + least;
-    let padding = least + (len - uncounted).next_multiple_of(block) - (len - uncounted);
+    // No packet is shorter than this (RFC 4253 §6).
+    let counted = (len - uncounted).max(PACKET_WHOLE_LEN_MIN - uncounted);
+    let padding = least + counted.next_multiple_of(block) - (len - uncounted);
     let body = u32::try_from(1 + payload.len() + padding).unwrap_or(u32::MAX);
     let mut packet = Vec::with_capacity(len + block);
     packet.extend(body.to_be_bytes());
