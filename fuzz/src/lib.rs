@@ -18,6 +18,8 @@ pub mod kernel;
 pub mod reports;
 /// What people write on the command line.
 pub mod specs;
+/// What SSH servers say.
+pub mod ssh;
 /// Replies to UDP probes.
 pub mod udp;
 
@@ -47,6 +49,7 @@ pub const TARGETS: &[Target] = &[
     ("record", reports::record),
     ("results", reports::results),
     ("route", kernel::route),
+    ("ssh", ssh::octets),
     ("target_list", specs::target_list),
     ("target_spec", specs::targets),
     ("udp_reply", udp::reply),
