@@ -27,4 +27,6 @@ pub mod tcp;
 /// What to say to a UDP port, and whether an answer is ours.
 pub mod udp;
 
-pub use udp::{Echo, ReplyPort, UdpProbe, UsualPayloads, udp_probe, udp_probes};
+pub use udp::{
+    Echo, ReplyPort, UdpProbe, UsualPayloads, udp_anywhere, udp_further, udp_probe, udp_probes,
+};

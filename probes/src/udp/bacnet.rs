@@ -15,6 +15,17 @@ pub(super) static BACNET: UdpProbe = UdpProbe {
     check,
 };
 
+/// Reads the device's vendor, model, firmware, application and name at once.
+pub(super) static BACNET_DEVICE: UdpProbe = UdpProbe {
+    name: "bacnet",
+    source: "ANSI/ASHRAE 135, clauses 15.7, 21 (properties 121, 70, 44, 12, 77), Annex J",
+    reply_port: ReplyPort::Same,
+    template: b"\x81\x0a\0\x1b\x01\x04\0\x05\0\x0e\x0c\x02\x3f\xff\xff\
+        \x1e\x09\x79\x09\x46\x09\x2c\x09\x0c\x09\x4d\x1f",
+    patch,
+    check,
+};
+
 const INVOKE_ID_AT: usize = 8;
 
 fn patch(payload: &mut [u8], cookie: u64) {
@@ -41,8 +52,11 @@ mod tests {
 
     #[test]
     fn the_length_is_the_datagrams() {
+        for probe in [&BACNET, &BACNET_DEVICE] {
+            let request = probe.template();
+            assert_eq!(usize::from(u16::from_be_bytes([request[2], request[3]])), request.len());
+        }
         let request = BACNET.template();
-        assert_eq!(usize::from(u16::from_be_bytes([request[2], request[3]])), request.len());
         // Object type 8 (device) in the upper ten bits, the wildcard instance in the rest.
         let object = u32::from_be_bytes([request[11], request[12], request[13], request[14]]);
         assert_eq!((object >> 22, object & 0x3f_ffff), (8, 4_194_303));

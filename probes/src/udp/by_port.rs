@@ -1,7 +1,7 @@
 //! Which probes are usual at which port.
 
 use super::UdpProbe;
-use super::bacnet::BACNET;
+use super::bacnet::{BACNET, BACNET_DEVICE};
 use super::bittorrent::BITTORRENT;
 use super::cldap::CLDAP;
 use super::coap::COAP;
@@ -9,30 +9,34 @@ use super::dns::{DNS, MDNS};
 use super::dtls::DTLS;
 use super::echo::{ANY_DATAGRAM, ECHO};
 use super::enip::ENIP;
-use super::games::{MUMBLE, QUAKE3, RAKNET, SOURCE};
+use super::games::{MINETEST, MUMBLE, QUAKE3, QUAKE3_STATUS, RAKNET, SOURCE, TEEWORLDS};
 use super::gtp::GTP;
 use super::iax2::IAX2;
 use super::ike::{IKE_V1, IKE_V2, IKE_V2_NAT};
 use super::kerberos::KERBEROS;
 use super::knx::KNX;
 use super::l2tp::L2TP;
+use super::memberlist::MEMBERLIST;
 use super::memcached::MEMCACHED;
 use super::mssql::MSSQL;
 use super::nat_pmp::NAT_PMP;
 use super::netbios::NETBIOS;
-use super::ntp::NTP;
+use super::ntp::{NTP, NTP_CONTROL};
 use super::openvpn::OPENVPN;
 use super::quic::QUIC;
+use super::radius::RADIUS;
 use super::rip::RIP;
-use super::rmcp::RMCP;
-use super::rpc::{NFS, PORTMAP};
+use super::rmcp::{IPMI, RMCP};
+use super::rpc::{NFS, PORTMAP, PORTMAP_DUMP};
+use super::rx::RX;
 use super::sip::SIP;
 use super::slp::SLP;
-use super::snmp::{SNMP_V1, SNMP_V3};
+use super::snmp::{SNMP_V1, SNMP_V2C, SNMP_V3};
 use super::ssdp::SSDP;
 use super::stun::STUN;
 use super::syslog::SYSLOG;
 use super::tftp::TFTP;
+use super::ubiquiti::UBIQUITI;
 use super::ws_discovery::WS_DISCOVERY;
 use super::xdmcp::XDMCP;
 
@@ -50,6 +54,70 @@ pub(super) fn ports() -> impl Iterator<Item = u16> {
     BY_PORT.iter().map(|row| row.0)
 }
 
+/// What is worth trying at any port, the likeliest of unusual ports first, the slow to answer among
+/// these.
+pub(super) static ANYWHERE: &[&UdpProbe] = &[
+    &DNS,
+    &SNMP_V1,
+    &NTP,
+    &SIP,
+    &RADIUS,
+    &TFTP,
+    &STUN,
+    &SSDP,
+    &COAP,
+    &DTLS,
+    &QUIC,
+    &OPENVPN,
+    &IKE_V2,
+    &PORTMAP,
+    &MEMCACHED,
+    &L2TP,
+    &SNMP_V3,
+    &NETBIOS,
+    &SOURCE,
+    &QUAKE3,
+    &RAKNET,
+    &MUMBLE,
+    &MINETEST,
+    &TEEWORLDS,
+    &BITTORRENT,
+    &IAX2,
+    &KERBEROS,
+    &MDNS,
+    &SNMP_V2C,
+    &MEMBERLIST,
+    &RX,
+    &SLP,
+    &WS_DISCOVERY,
+    &KNX,
+    &ENIP,
+    &BACNET,
+    &RMCP,
+    &GTP,
+    &CLDAP,
+    &XDMCP,
+    &NAT_PMP,
+    &MSSQL,
+    &ANY_DATAGRAM,
+    &NTP_CONTROL,
+    &IKE_V1,
+];
+
+/// What tells more of a service than its first probe did.
+pub(super) fn further(service: &str) -> &'static [&'static UdpProbe] {
+    match service {
+        "snmp" => &[&SNMP_V1, &SNMP_V2C, &SNMP_V3],
+        "ntp" => &[&NTP_CONTROL],
+        "rpcbind" => &[&PORTMAP_DUMP],
+        "quake3" => &[&QUAKE3_STATUS],
+        "bacnet" => &[&BACNET_DEVICE],
+        "asf-rmcp" => &[&IPMI],
+        "isakmp" => &[&IKE_V1],
+        _ => &[],
+    }
+}
+
 /// Rising by port. Assignments are IANA's, or the software's own default.
 static BY_PORT: &[(u16, &[&UdpProbe])] = &[
     (7, &[&ECHO]),
@@ -62,10 +130,10 @@ static BY_PORT: &[(u16, &[&UdpProbe])] = &[
     (69, &[&TFTP]),
     (80, &[&QUIC]),
     (88, &[&KERBEROS]),
-    (111, &[&PORTMAP]),
-    (123, &[&NTP]),
+    (111, &[&PORTMAP, &PORTMAP_DUMP]),
+    (123, &[&NTP, &NTP_CONTROL]),
     (137, &[&NETBIOS]),
-    (161, &[&SNMP_V1, &SNMP_V3]),
+    (161, &[&SNMP_V1, &SNMP_V2C, &SNMP_V3]),
     (177, &[&XDMCP]),
     (389, &[&CLDAP]),
     (427, &[&SLP]),
@@ -73,12 +141,14 @@ static BY_PORT: &[(u16, &[&UdpProbe])] = &[
     (500, &[&IKE_V2, &IKE_V1]),
     (514, &[&SYSLOG]),
     (520, &[&RIP]),
-    (623, &[&RMCP]),
+    (623, &[&RMCP, &IPMI]),
     (784, &[&QUIC]),
     (853, &[&QUIC, &DTLS]),
     (1194, &[&OPENVPN]),
     (1434, &[&MSSQL]),
+    (1645, &[&RADIUS]),
     (1701, &[&L2TP]),
+    (1812, &[&RADIUS]),
     (1900, &[&SSDP]),
     (2049, &[&NFS]),
     (2123, &[&GTP]),
@@ -99,16 +169,27 @@ static BY_PORT: &[(u16, &[&UdpProbe])] = &[
     (5683, &[&COAP]),
     (5684, &[&DTLS]),
     (6881, &[&BITTORRENT]),
+    (7000, &[&RX]),
+    (7001, &[&RX]),
+    (7002, &[&RX]),
+    (7003, &[&RX]),
+    (7005, &[&RX]),
+    (7946, &[&MEMBERLIST]),
+    (8301, &[&MEMBERLIST]),
+    (8302, &[&MEMBERLIST]),
+    (8303, &[&TEEWORLDS]),
     (8443, &[&QUIC, &DTLS]),
+    (10001, &[&UBIQUITI]),
     (10161, &[&DTLS]),
     (11211, &[&MEMCACHED]),
     (19132, &[&RAKNET]),
     (19302, &[&STUN]),
     (27015, &[&SOURCE]),
     (27016, &[&SOURCE]),
-    (27960, &[&QUAKE3]),
+    (27960, &[&QUAKE3, &QUAKE3_STATUS]),
+    (30000, &[&MINETEST]),
     (44818, &[&ENIP]),
-    (47808, &[&BACNET]),
+    (47808, &[&BACNET, &BACNET_DEVICE]),
     (51413, &[&BITTORRENT]),
     (64738, &[&MUMBLE]),
 ];

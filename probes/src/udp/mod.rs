@@ -26,7 +26,7 @@ mod dtls;
 mod echo;
 /// EtherNet/IP.
 mod enip;
-/// Game servers: Source, Quake III, `RakNet`, Mumble.
+/// Game servers: Source, Quake III, `RakNet`, Mumble, Teeworlds, Minetest.
 mod games;
 /// GPRS tunnelling.
 mod gtp;
@@ -40,6 +40,8 @@ mod kerberos;
 mod knx;
 /// The Layer Two Tunnelling Protocol.
 mod l2tp;
+/// The gossip of memberlist, which Serf, Consul and Nomad speak.
+mod memberlist;
 /// memcached over UDP.
 mod memcached;
 /// The SQL Server Browser.
@@ -54,17 +56,21 @@ mod ntp;
 mod openvpn;
 /// QUIC.
 mod quic;
+/// The Remote Authentication Dial-In User Service.
+mod radius;
 /// The Routing Information Protocol.
 mod rip;
 /// Remote Management Control (IPMI's carrier).
 mod rmcp;
 /// ONC RPC: the port mapper and NFS.
 mod rpc;
+/// Rx, the remote procedure call of AFS.
+mod rx;
 /// The Session Initiation Protocol.
 mod sip;
 /// The Service Location Protocol.
 mod slp;
-/// Simple Network Management, versions 1 and 3.
+/// Simple Network Management, versions 1, 2c and 3.
 mod snmp;
 /// The Simple Service Discovery Protocol.
 mod ssdp;
@@ -74,6 +80,8 @@ mod stun;
 mod syslog;
 /// The Trivial File Transfer Protocol.
 mod tftp;
+/// Ubiquiti's discovery.
+mod ubiquiti;
 /// Web Services Dynamic Discovery.
 mod ws_discovery;
 /// The X Display Manager Control Protocol.
@@ -127,6 +135,29 @@ impl UdpProbe {
         (self.patch)(payload, cookie);
     }
 
+    /// The name of the service that it asks for, as signatures have it; empty for the empty payload
+    /// and for what several services answer.
+    pub fn service(&self) -> &'static str {
+        match self.name {
+            "any-datagram" => "",
+            "bittorrent-dht" => "bittorrent",
+            "cldap" => "ldap",
+            "enip" => "ethernet-ip",
+            "ike" | "ike-nat-t" => "isakmp",
+            "ipmi" | "rmcp" => "asf-rmcp",
+            "mssql-browser" => "ms-sql-m",
+            "mumble" => "murmur",
+            "raknet" => "minecraft",
+            "source" => "source-query",
+            name => name,
+        }
+    }
+
+    /// What `reply` demands to be sent before it tells more: the request with a server's challenge.
+    pub fn follow_up(&self, reply: &[u8]) -> Option<Vec<u8>> {
+        (self.name == "source").then(|| games::challenged(reply)).flatten()
+    }
+
     /// Whether `reply`, a UDP payload, hands `cookie` back.
     pub fn check(&self, reply: &[u8], cookie: u64) -> Echo {
         (self.check)(reply, cookie)
@@ -155,6 +186,18 @@ pub fn udp_probe(port: u16) -> &'static UdpProbe {
 /// Later passes may say the second to what was silent to the first.
 pub fn udp_probes(port: u16) -> &'static [&'static UdpProbe] {
     by_port::probes(port)
+}
+
+/// Every probe worth trying at a port where nothing is usual, or where the usual was not answered:
+/// some 45, the likeliest first.
+pub fn udp_anywhere() -> &'static [&'static UdpProbe] {
+    by_port::ANYWHERE
+}
+
+/// The probes that tell more of `service` (a name as [`UdpProbe::service`] gives it) than its
+/// first one, which may be among them.
+pub fn udp_further(service: &str) -> &'static [&'static UdpProbe] {
+    by_port::further(service)
 }
 
 /// The ports for which there is a probe, rising.

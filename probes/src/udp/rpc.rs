@@ -8,7 +8,17 @@ pub(super) static PORTMAP: UdpProbe = UdpProbe {
     name: "rpcbind",
     source: "RFC 5531 §9; RFC 1833 §3",
     reply_port: ReplyPort::Same,
-    template: &null_call(100_000, 2),
+    template: &call(100_000, 2, 0),
+    patch,
+    check,
+};
+
+/// The port mapper's list of programs, which tells what else the host runs.
+pub(super) static PORTMAP_DUMP: UdpProbe = UdpProbe {
+    name: "rpcbind",
+    source: "RFC 5531 §9; RFC 1833 §3 (PMAPPROC_DUMP)",
+    reply_port: ReplyPort::Same,
+    template: &call(100_000, 2, 4),
     patch,
     check,
 };
@@ -18,19 +28,19 @@ pub(super) static NFS: UdpProbe = UdpProbe {
     name: "nfs",
     source: "RFC 5531 §9; RFC 1813 §3.3.0",
     reply_port: ReplyPort::Same,
-    template: &null_call(100_003, 3),
+    template: &call(100_003, 3, 0),
     patch,
     check,
 };
 
-/// A call of procedure 0 without credentials: id, call, RPC version 2, program, version,
-/// procedure, and two empty authenticators.
-const fn null_call(program: u32, version: u32) -> [u8; 40] {
+/// A call without credentials: id, call, RPC version 2, program, version, procedure, and two empty
+/// authenticators.
+const fn call(program: u32, version: u32, procedure: u8) -> [u8; 40] {
     let [p1, p2, p3, p4] = program.to_be_bytes();
     let [v1, v2, v3, v4] = version.to_be_bytes();
     [
-        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, p1, p2, p3, p4, v1, v2, v3, v4, 0, 0, 0, 0, 0, 0, 0, 0,
-        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, p1, p2, p3, p4, v1, v2, v3, v4, 0, 0, 0, procedure, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     ]
 }
 
@@ -52,13 +62,15 @@ mod tests {
 
     #[test]
     fn calls_read_back() {
-        for (probe, program, version) in [(&PORTMAP, 100_000, 2), (&NFS, 100_003, 3)] {
+        for (probe, program, version, procedure) in
+            [(&PORTMAP, 100_000, 2, 0), (&PORTMAP_DUMP, 100_000, 2, 4), (&NFS, 100_003, 3, 0)]
+        {
             let words: Vec<u32> = probe
                 .template()
                 .chunks(4)
                 .map(|word| u32::from_be_bytes(word.try_into().unwrap()))
                 .collect();
-            assert_eq!(words, [0, 0, 2, program, version, 0, 0, 0, 0, 0]);
+            assert_eq!(words, [0, 0, 2, program, version, procedure, 0, 0, 0, 0]);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Simple Network Management, versions 1 and 3.
+//! Simple Network Management, versions 1, 2c and 3.
 
 use super::field::{ber30, judge, put};
 use super::{Echo, ReplyPort, UdpProbe, ber};
@@ -10,6 +10,18 @@ pub(super) static SNMP_V1: UdpProbe = UdpProbe {
     source: "RFC 1157 §4.1; RFC 3418",
     reply_port: ReplyPort::Same,
     template: b"\x30\x29\x02\x01\0\x04\x06public\
+        \xa0\x1c\x02\x04\x40\0\0\0\x02\x01\0\x02\x01\0\
+        \x30\x0e\x30\x0c\x06\x08\x2b\x06\x01\x02\x01\x01\x01\0\x05\0",
+    patch: patch_v1,
+    check,
+};
+
+/// The same in version 2c, for agents that have left version 1 behind.
+pub(super) static SNMP_V2C: UdpProbe = UdpProbe {
+    name: "snmp",
+    source: "RFC 1901 §3; RFC 3416 §4.2.1",
+    reply_port: ReplyPort::Same,
+    template: b"\x30\x29\x02\x01\x01\x04\x06public\
         \xa0\x1c\x02\x04\x40\0\0\0\x02\x01\0\x02\x01\0\
         \x30\x0e\x30\x0c\x06\x08\x2b\x06\x01\x02\x01\x01\x01\0\x05\0",
     patch: patch_v1,
@@ -72,6 +84,7 @@ mod tests {
     #[test]
     fn requests_are_well_formed() {
         ber::assert_well_formed(SNMP_V1.template());
+        ber::assert_well_formed(SNMP_V2C.template());
         ber::assert_well_formed(SNMP_V3.template());
         // The security parameters are BER within an octet string.
         let (inner, _) = ber::expect(&SNMP_V3.template()[24..], ber::OCTET_STRING).unwrap();

@@ -3,7 +3,8 @@
 use super::field::{check_nothing, patch_nothing};
 use super::{ReplyPort, UdpProbe};
 
-/// A unicast search for root devices: one answer each, and no `MX`, as nobody else is asked.
+/// A unicast search for root devices: one answer each. `MX` is for multicast, but libupnp and
+/// MiniDLNA say nothing without it.
 pub(super) static SSDP: UdpProbe = UdpProbe {
     name: "ssdp",
     source: "UPnP Device Architecture 1.1 §1.3.2",
@@ -11,6 +12,7 @@ pub(super) static SSDP: UdpProbe = UdpProbe {
     template: b"M-SEARCH * HTTP/1.1\r\n\
         HOST: 239.255.255.250:1900\r\n\
         MAN: \"ssdp:discover\"\r\n\
+        MX: 1\r\n\
         ST: upnp:rootdevice\r\n\r\n",
     patch: patch_nothing,
     check: check_nothing,
@@ -27,7 +29,7 @@ mod tests {
         let names: Vec<_> =
             lines.iter().filter_map(|line| Some(line.split_once(": ")?.0)).collect();
         assert_eq!(lines[0], "M-SEARCH * HTTP/1.1");
-        assert_eq!(names, ["HOST", "MAN", "ST"]);
+        assert_eq!(names, ["HOST", "MAN", "MX", "ST"]);
         assert!(text.ends_with("\r\n\r\n"));
     }
 }

@@ -24,7 +24,10 @@ fn patched(probe: &UdpProbe, cookie: u64) -> Vec<u8> {
 
 fn all() -> Vec<&'static UdpProbe> {
     let mut all: Vec<&UdpProbe> =
-        udp_probe_ports().flat_map(udp_probes).copied().chain([&EMPTY]).collect();
+        udp_probe_ports().flat_map(udp_probes).chain(udp_anywhere()).copied().collect();
+    let further: Vec<_> = all.iter().flat_map(|probe| udp_further(probe.service())).collect();
+    all.extend(further.into_iter().copied());
+    all.push(&EMPTY);
     all.sort_by_key(|probe| std::ptr::from_ref(*probe));
     all.dedup_by_key(|probe| std::ptr::from_ref(*probe));
     all
@@ -65,6 +68,16 @@ fn the_usual_services_are_there() {
         assert!(!udp_probe(port).template().is_empty());
     }
     assert_eq!(udp_probe(1).template(), b"");
+}
+
+#[test]
+fn what_is_said_anywhere_is_said_once() {
+    let mut said: Vec<_> = udp_anywhere().iter().map(|probe| probe.template()).collect();
+    assert!(!said.iter().any(|template| template.is_empty()));
+    said.sort_unstable();
+    said.dedup();
+    assert_eq!(said.len(), udp_anywhere().len());
+    assert!((25..=50).contains(&said.len()));
 }
 
 #[test]
