@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
 
+use crate::decode;
 use crate::http;
 use crate::kind::Kind;
 use crate::service::Service;
@@ -122,13 +123,29 @@ impl Database {
     }
 
     /// Who says `octets`, which are of `kind`; the surest match. Where `protocol` is known, others
-    /// count only if nothing of it matches.
+    /// count only if nothing of it matches. Of a banner that is a reply with fields of its own
+    /// (SNMP, DNS, SIP, …) these are read too.
     ///
     /// Looks at the first [`DATA_LEN_MAX`] octets, in time linear in their number.
     pub fn identify(&self, protocol: Option<&str>, kind: Kind, octets: &[u8]) -> Option<Service> {
         let octets = octets.get(..DATA_LEN_MAX).unwrap_or(octets);
+        let found = self.by_signatures(protocol, kind, octets);
+        if kind != Kind::Banner {
+            return found;
+        }
+        let said = |kind, text: &[u8]| self.by_signatures(None, kind, text);
+        decode::surest(protocol, found, octets, said)
+    }
+
+    /// Who says `octets`, as far as signatures tell.
+    fn by_signatures(
+        &self,
+        protocol: Option<&str>,
+        kind: Kind,
+        octets: &[u8],
+    ) -> Option<Service> {
         let mut found = self.matches(kind, octets);
-        if kind == Kind::HttpHead {
+        if kind == Kind::HttpHead || kind == Kind::Banner && octets.starts_with(b"HTTP/") {
             for (part, value) in http::parts(octets) {
                 found.extend(self.matches(part, value));
             }

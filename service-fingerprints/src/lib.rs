@@ -10,6 +10,8 @@
 
 /// All signatures, and who said that.
 pub mod database;
+/// Replies of protocols that say who they are in fields of their own.
+mod decode;
 /// The parts of a response head of HTTP.
 mod http;
 /// What the octets are that something is to be known by.

@@ -43,7 +43,7 @@ fn fill_with(template: &str, value: &dyn Fn(&str) -> Option<String>) -> Option<S
 }
 
 /// Octets from the network as text: UTF-8 where they are, else Latin-1; controls are left out.
-fn text(octets: &[u8]) -> String {
+pub(crate) fn text(octets: &[u8]) -> String {
     let octets = octets.get(..GROUP_LEN_MAX).unwrap_or(octets);
     let latin = || octets.iter().map(|octet| char::from(*octet)).collect();
     let text: String = std::str::from_utf8(octets).map_or_else(|_| latin(), ToOwned::to_owned);
