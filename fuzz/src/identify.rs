@@ -1,4 +1,4 @@
-//! What services say, to the signatures.
+//! What services say, to the signatures and decoders.
 
 use portolan_fingerprints::{Database, Kind};
 
@@ -14,7 +14,10 @@ pub fn octets(data: &[u8]) {
     let Some((kind, said)) = data.split_first() else { return };
     let kind = Kind::ALL.get(usize::from(*kind) % Kind::ALL.len()).copied();
     let Some(kind) = kind else { return };
-    let database = Database::embedded();
+    check(Database::embedded(), kind, said);
+}
+
+fn check(database: &Database, kind: Kind, said: &[u8]) {
     let found = database.identify(None, kind, said);
     assert_eq!(found, database.identify(None, kind, said), "the same octets, another service");
     let Some(found) = found else { return };
@@ -22,5 +25,18 @@ pub fn octets(data: &[u8]) {
     for field in fields.into_iter().flatten().chain(&found.cpe) {
         assert!(field.chars().count() <= FIELD_LEN_MAX, "{field}");
         assert!(!field.chars().any(char::is_control), "{field:?}");
+    }
+}
+
+/// A whole reply, to the decoders: as [`octets`], and each beginning of it is read without a panic.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn decode(data: &[u8]) {
+    let database = Database::embedded();
+    check(database, Kind::Banner, data);
+    // Where a decoder would step beyond the end, somewhere in the first octets is the place.
+    for len in 0..data.len().min(64) {
+        let _ = database.identify(None, Kind::Banner, data.get(..len).unwrap_or_default());
     }
 }

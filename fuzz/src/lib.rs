@@ -31,6 +31,7 @@ pub const TARGETS: &[Target] = &[
     ("checkpoint", reports::checkpoint),
     ("config", config::toml),
     ("cursor", reports::cursor),
+    ("decode", identify::decode),
     ("expected_json", reports::expected_json),
     ("expected_toml", reports::expected_toml),
     ("export_line", reports::export_line),
