@@ -138,12 +138,7 @@ impl Database {
     }
 
     /// Who says `octets`, as far as signatures tell.
-    fn by_signatures(
-        &self,
-        protocol: Option<&str>,
-        kind: Kind,
-        octets: &[u8],
-    ) -> Option<Service> {
+    fn by_signatures(&self, protocol: Option<&str>, kind: Kind, octets: &[u8]) -> Option<Service> {
         let mut found = self.matches(kind, octets);
         if kind == Kind::HttpHead || kind == Kind::Banner && octets.starts_with(b"HTTP/") {
             for (part, value) in http::parts(octets) {

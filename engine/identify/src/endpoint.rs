@@ -18,6 +18,7 @@ use crate::pace::Pace;
 use crate::ssh::{self, SshFacts};
 use crate::target::Target;
 use crate::tls::{self, Shaken, TlsFacts};
+use crate::udp::{Lanes, identify_udp};
 use crate::window::{Window, Windows};
 
 /// Endpoints that get a second look at once: few, so that a host that was busy with the first
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     options: Options,
     database: &'static Database,
     windows: Windows,
+    lanes: Lanes,
     second_looks: Semaphore,
     /// Endpoints that told who they are, and that did not.
     known: AtomicUsize,
@@ -49,6 +51,7 @@ impl Shared {
             options: options.clone(),
             database,
             windows: Windows::default(),
+            lanes: Lanes::default(),
             second_looks: Semaphore::new(SECOND_LOOKS),
             known: AtomicUsize::new(0),
             unknown: AtomicUsize::new(0),
@@ -73,10 +76,19 @@ pub(crate) async fn identify_one(shared: &Shared, target: Target) -> Identified 
     let place = window.place().await;
     let told = match target.endpoint.transport {
         Transport::Tcp => tcp(shared, &target, Arc::clone(&window)).await,
-        Transport::Udp | Transport::Sctp | Transport::Ip => Identified::nothing(target.endpoint),
+        Transport::Udp => udp(shared, &target).await,
+        Transport::Sctp | Transport::Ip => Identified::nothing(target.endpoint),
     };
     drop(place);
     shared.windows.done(host, window);
+    told
+}
+
+async fn udp(shared: &Shared, target: &Target) -> Identified {
+    let host = target.endpoint.addr;
+    let lane = shared.lanes.enter(host).await;
+    let told = identify_udp(target, &shared.options, shared.database).await;
+    shared.lanes.leave(host, lane);
     told
 }
 

@@ -38,6 +38,8 @@ pub mod ssh;
 pub mod target;
 /// What TLS tells, and the way inside.
 pub mod tls;
+/// Asking UDP ports.
+mod udp;
 /// How many connections one host is asked over at once.
 mod window;
 

@@ -107,13 +107,13 @@ pub(super) static ANYWHERE: &[&UdpProbe] = &[
 /// What tells more of a service than its first probe did.
 pub(super) fn further(service: &str) -> &'static [&'static UdpProbe] {
     match service {
-        "snmp" => &[&SNMP_V1, &SNMP_V2C, &SNMP_V3],
-        "ntp" => &[&NTP_CONTROL],
-        "rpcbind" => &[&PORTMAP_DUMP],
-        "quake3" => &[&QUAKE3_STATUS],
-        "bacnet" => &[&BACNET_DEVICE],
-        "asf-rmcp" => &[&IPMI],
-        "isakmp" => &[&IKE_V1],
+        "snmp" => const { &[&SNMP_V1, &SNMP_V2C, &SNMP_V3] },
+        "ntp" => const { &[&NTP_CONTROL] },
+        "rpcbind" => const { &[&PORTMAP_DUMP] },
+        "quake3" => const { &[&QUAKE3_STATUS] },
+        "bacnet" => const { &[&BACNET_DEVICE] },
+        "asf-rmcp" => const { &[&IPMI] },
+        "isakmp" => const { &[&IKE_V1] },
         _ => &[],
     }
 }
