@@ -20,6 +20,8 @@ pub mod reports;
 pub mod specs;
 /// What SSH servers say.
 pub mod ssh;
+/// What TLS servers show.
+pub mod tls;
 /// Replies to UDP probes.
 pub mod udp;
 
@@ -53,5 +55,7 @@ pub const TARGETS: &[Target] = &[
     ("ssh", ssh::octets),
     ("target_list", specs::target_list),
     ("target_spec", specs::targets),
+    ("tls_certificate", tls::certificate),
+    ("tls_flight", tls::flight),
     ("udp_reply", udp::reply),
 ];

@@ -81,7 +81,7 @@ impl Certificate {
             names_total: extensions.names_total,
             issuer: name::distinguished(&issuer),
             issuer_common_name: name::common(&issuer),
-            serial: hexadecimal(serial.data.iter().take(SERIAL_LEN_MAX)),
+            serial: hexadecimal(serial.data.iter().copied().take(SERIAL_LEN_MAX)),
             not_before: UnixTime::from_seconds(validity.not_before.timestamp()),
             not_after: UnixTime::from_seconds(validity.not_after.timestamp()),
             public_key: key::public_key(&key),
@@ -104,7 +104,7 @@ impl Certificate {
 
     /// The fingerprint in lower-case hexadecimal.
     pub fn sha256_text(&self) -> Option<String> {
-        self.sha256.map(|hash| hexadecimal(hash.iter()))
+        self.sha256.map(|hash| hexadecimal(hash.into_iter()))
     }
 }
 
@@ -182,8 +182,13 @@ fn skip_version(der: &[u8]) -> Option<&[u8]> {
     Some(if is_version { rest } else { der })
 }
 
-fn hexadecimal<'a>(octets: impl Iterator<Item = &'a u8>) -> String {
-    octets.map(|octet| format!("{octet:02x}")).collect()
+fn hexadecimal(octets: impl Iterator<Item = u8>) -> String {
+    use std::fmt::Write as _;
+    octets.fold(String::new(), |mut text, octet| {
+        // Writing to a text never fails.
+        let _ = write!(text, "{octet:02x}");
+        text
+    })
 }
 
 #[cfg(test)]
