@@ -18,6 +18,8 @@ pub mod clock;
 pub mod config;
 /// The daemon as a whole.
 pub mod daemon;
+/// What is known of TLS and SSH, as JSON.
+pub mod facts;
 /// Routes, requests and answers.
 pub mod http;
 /// Other programs' reports.

@@ -8,6 +8,8 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
 use portolan_core::{Endpoint, HostObservation, Observation, PortState, Reason, UnixTime};
 use serde::Deserialize;
@@ -15,6 +17,8 @@ use serde::de::IgnoredAny;
 
 use crate::args::scan::{Format, OutputArgs};
 use crate::exit::{Exit, Failure, OrFail as _};
+use crate::finding::Finding;
+use crate::output::service::ServiceDto;
 
 /// Longest line that is read, octets.
 const LINE_LEN_MAX: u64 = 1 << 20;
@@ -30,7 +34,7 @@ pub(crate) struct Earlier {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Record {
     /// An endpoint.
-    Endpoint(Observation),
+    Endpoint(Box<Finding>),
     /// A host.
     Host(HostObservation),
 }
@@ -58,6 +62,9 @@ struct Line {
     ttl: Option<u8>,
     rtt_us: Option<u64>,
     mac: Option<String>,
+    service: Option<ServiceDto>,
+    banner: Option<String>,
+    banner_base64: Option<String>,
 }
 
 impl Earlier {
@@ -150,8 +157,8 @@ pub(crate) fn holds_something(path: &Path) -> bool {
 
 impl Recalled {
     fn count(&mut self, result: &Record) {
-        if let Record::Endpoint(seen) = result {
-            match seen.state {
+        if let Record::Endpoint(found) = result {
+            match found.seen.state {
                 PortState::Open => self.open += 1,
                 PortState::Closed => self.closed += 1,
                 _ => self.filtered += 1,
@@ -163,14 +170,14 @@ impl Recalled {
 impl Record {
     const fn at(&self) -> UnixTime {
         match self {
-            Self::Endpoint(seen) => seen.at,
+            Self::Endpoint(found) => found.seen.at,
             Self::Host(host) => host.at,
         }
     }
 }
 
 impl Line {
-    fn result(&self) -> Option<Record> {
+    fn result(self) -> Option<Record> {
         let at = UnixTime::from_millis(self.ts?.as_millisecond());
         let addr = self.addr?;
         let reason: Reason = self.reason.as_ref()?.parse().ok()?;
@@ -183,7 +190,16 @@ impl Line {
         let endpoint = Endpoint::new(addr, proto.parse().ok()?, port);
         let state = self.state.as_ref()?.parse().ok()?;
         let (ttl, reply) = (self.ttl, None);
-        Some(Record::Endpoint(Observation { at, endpoint, state, reason, ttl, rtt, reply }))
+        let seen = Observation { at, endpoint, state, reason, ttl, rtt, reply };
+        let service = match self.service {
+            Some(service) => Some(service.into_record()?),
+            None => None,
+        };
+        let banner = match self.banner_base64 {
+            Some(text) => Some(BASE64.decode(text).ok()?),
+            None => self.banner.map(String::into_bytes),
+        };
+        Some(Record::Endpoint(Box::new(Finding { seen, service, banner })))
     }
 }
 
@@ -214,13 +230,24 @@ mod tests {
             let (outcome, results, left) = recalled(&format!("{whole}{tail}"));
             assert_eq!(outcome.unwrap(), Recalled { open: 1, ..Recalled::default() });
             assert_eq!(left, whole, "{tail}");
-            let [Record::Endpoint(seen), Record::Host(host)] = &results[..] else {
+            let [Record::Endpoint(found), Record::Host(host)] = &results[..] else {
                 panic!("{results:?}");
             };
+            let seen = &found.seen;
             assert_eq!(seen.endpoint.to_string(), "10.0.0.7:22/tcp");
             assert_eq!((seen.ttl, seen.rtt), (Some(64), Some(Duration::from_micros(210))));
             assert_eq!(host.reason, Reason::ArpResponse);
         }
+    }
+
+    #[test]
+    fn what_an_endpoint_told_is_recalled_whole() {
+        let (finding, line) = crate::output::tests::full_finding();
+        let (outcome, results, _) = recalled(&line);
+        assert_eq!(outcome.unwrap().open, 1);
+        assert_eq!(results, [Record::Endpoint(Box::new(finding))]);
+        let (outcome, ..) = recalled(&line.replace("abab", "zz"));
+        assert!(outcome.is_err(), "no digest");
     }
 
     #[test]

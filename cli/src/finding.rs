@@ -5,6 +5,8 @@ use portolan_core::{Observation, UnixTime};
 use portolan_identify::Identified;
 use portolan_store::ServiceRecord;
 
+use crate::identified;
+
 /// One endpoint's state, and what it said where it was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
@@ -25,16 +27,9 @@ impl From<Observation> for Finding {
 impl Finding {
     /// Takes what the endpoint told of itself.
     pub(crate) fn learn(&mut self, identified: Identified) {
-        let Identified { service, banner, inside_tls, .. } = identified;
+        let (service, banner) = identified::told(identified);
+        self.service = service;
         self.banner = banner;
-        self.service = service.map(|service| ServiceRecord {
-            name: service.name,
-            product: service.product,
-            version: service.version,
-            extra: service.extra,
-            cpe: service.cpe,
-            tls: inside_tls,
-        });
     }
 }
 

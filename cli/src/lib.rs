@@ -18,6 +18,8 @@ mod earlier;
 mod exit;
 /// What is written about one endpoint.
 mod finding;
+/// What was found out of a service, in the form that is kept.
+mod identified;
 /// All that a scan found, grouped by host.
 mod ledger;
 /// Structured logs.

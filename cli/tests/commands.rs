@@ -129,6 +129,40 @@ fn a_directory_is_imported_and_archived() {
 }
 
 #[test]
+fn a_service_that_changed_is_a_difference_between_scans() {
+    let dir = tempfile::tempdir().unwrap();
+    let report = |at: u32, version: &str| {
+        let service = format!(
+            "<service name=\"ssh\" product=\"OpenSSH\" version=\"{version}\" \
+             method=\"probed\" conf=\"10\"/>"
+        );
+        let service = if version.is_empty() { String::new() } else { service };
+        let text = format!(
+            "<?xml version=\"1.0\"?>\n<nmaprun start=\"{at}\"><host><status state=\"up\"/>\
+             <address addr=\"10.0.0.1\"/><ports><port protocol=\"tcp\" portid=\"22\">\
+             <state state=\"open\"/>{service}</port></ports></host></nmaprun>\n"
+        );
+        let file = dir.path().join(format!("{at}.xml"));
+        fs::write(&file, text).unwrap();
+        on(dir.path(), &["import", file.to_str().unwrap()]).success();
+    };
+    report(1000, "9.2p1");
+    report(2000, "");
+    report(3000, "9.3p1\u{202e}");
+    let diff = |args: &[&str]| on(dir.path(), &[&["diff", "--fail-on-change"], args].concat());
+    diff(&["1000", "2000"]).code(0);
+    let run = diff(&["1000", "3000"]).code(1);
+    let row = &rows(&run)[0];
+    assert_eq!(row["kind"], "version");
+    assert_eq!((row["from"].as_str(), row["to"].as_str()), (Some("open"), Some("open")));
+    assert_eq!(row["changes"][0]["from"], "9.2p1");
+    diff(&["1000", "3000", "--states-only"]).code(0);
+    let run = diff(&["1000", "current", "-f", "table"]).code(1);
+    let table = stdout(&run);
+    assert!(table.contains("version 9.2p1 -> 9.3p1\\u{202e}"), "{table}");
+}
+
+#[test]
 fn what_is_no_report_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("junk");

@@ -13,17 +13,27 @@ use portolan_core::{Endpoint, MacAddr, PortState, Reason, Transport, UnixTime};
 use crate::bits::PortBits;
 use crate::cover::CoverIndex;
 use crate::error::StoreError;
+use crate::facts;
+use crate::identity::{changes, merged};
 use crate::inner::{Inner, Writer, intent_key};
 use crate::key::{self, Key, Parts};
-use crate::record::{Code, CurrentRec, HostRec, LayerRec, Mac, Ports, QuietRec, TransitionRec};
-use crate::report::{EndpointState, HostPorts, ScanId, ScanReport, silent_state};
-use crate::scan_rows::{listed_reason, service_rec};
+use crate::record::{
+    ChangeRec, Code, CurrentRec, HostRec, LayerRec, Mac, Ports, QuietRec, TransitionRec,
+};
+use crate::report::{EndpointState, HostPorts, ScanId, ScanReport, ServiceRecord, silent_state};
+use crate::scan_rows::listed_reason;
+use crate::service_rec::{MoreRec, ServiceRec, cut};
+use crate::wide::seal_list;
 
 /// How many scans may each be the last to have asked some listed ports of one host. Beyond it
 /// the two oldest count as one, under the number of the newer.
 const MAX_LAYERS: usize = 3;
 /// How many transitions one value holds.
 const TRANSITIONS_A_CHUNK: usize = 100;
+/// How many bytes of them.
+const TRANSITION_BYTES: usize = 16 << 10;
+/// Bytes of what a service was or is, in a transition.
+const CHANGE_TEXT: usize = 512;
 /// Bytes of a service's texts in the current state; 64 of them share a value.
 const SERVICE_TEXT: usize = 100;
 const SERVICE_CPES: usize = 3;
@@ -49,6 +59,7 @@ pub(crate) fn apply(
         out: Writer::new(inner),
         transitions: Vec::new(),
         fresh: BTreeMap::new(),
+        learned: BTreeMap::new(),
     };
     apply.run()
 }
@@ -65,6 +76,8 @@ struct Apply<'a> {
     transitions: Vec<TransitionRec>,
     /// Transitions of windows that are not yet, by window.
     fresh: BTreeMap<u16, Vec<TransitionRec>>,
+    /// What more than before is known of services in windows that are not in the batch yet.
+    learned: BTreeMap<u16, Vec<(u16, Option<Box<MoreRec>>)>>,
 }
 
 type HostTransport = (IpAddr, Transport);
@@ -167,12 +180,18 @@ impl<'a> Apply<'a> {
         let quiet_key = key::quiet(self.site, addr, transport);
         let quiet: Option<QuietRec> = self.inner.get(&quiet_key)?;
         let mut windows = self.windows(host)?;
+        let mut known = if group.states.iter().any(|state| state.service.is_some()) {
+            facts::of_host(self.inner, self.site, host)?
+        } else {
+            BTreeMap::new()
+        };
         let mut explicit = PortBits::new();
         let mut dirty = BTreeSet::new();
         for (window, rows) in &mut windows {
             for row in rows {
                 explicit.insert(row.port);
-                if self.known(host, row, group, &asked, &closed) {
+                let more = known.remove(&row.port);
+                if self.known(host, row, more, group, (&asked, &closed)) {
                     dirty.insert(*window);
                 }
             }
@@ -192,6 +211,13 @@ impl<'a> Apply<'a> {
             if let Some(rows) = windows.get(&window) {
                 self.transitions.extend(self.fresh.remove(&window).unwrap_or_default());
                 self.out.put(key::window(self.site, addr, transport, window), rows)?;
+                for (port, more) in self.learned.remove(&window).unwrap_or_default() {
+                    let place = facts::place(self.site, &Endpoint::new(addr, transport, port));
+                    match more {
+                        Some(more) => self.out.put(place, &*more)?,
+                        None => self.out.delete(place),
+                    }
+                }
                 self.part()?;
             }
         }
@@ -217,9 +243,9 @@ impl<'a> Apply<'a> {
         &mut self,
         host: HostTransport,
         row: &mut CurrentRec,
+        more: Option<MoreRec>,
         group: &Group<'a>,
-        asked: &PortBits,
-        closed: &PortBits,
+        (asked, closed): (&PortBits, &PortBits),
     ) -> bool {
         let found = group.states.binary_search_by_key(&row.port, |s| s.endpoint.port);
         let explicit = found.ok().and_then(|index| group.states.get(index)).copied();
@@ -247,8 +273,12 @@ impl<'a> Apply<'a> {
         );
         let from = row.state.0;
         update(row, &seen, self.id);
+        let told = seen.explicit.and_then(|state| state.service.as_ref());
+        let changes = told.map(|service| self.learn(row, service, more)).unwrap_or_default();
         if from != seen.state {
             row.since_ms = seen.at.as_millis();
+        }
+        if from != seen.state || !changes.is_empty() {
             self.fresh.entry(row.port >> 6).or_default().push(TransitionRec {
                 addr: host.0,
                 transport: Code(host.1),
@@ -256,9 +286,36 @@ impl<'a> Apply<'a> {
                 at_ms: seen.at.as_millis(),
                 from: Some(Code(from)),
                 to: Code(seen.state),
+                changes,
             });
         }
         true
+    }
+
+    /// Takes in what a scan told of a service, where `more` was known than the row says; gives
+    /// what has changed. To be told for the first time is no change.
+    fn learn(
+        &mut self,
+        row: &mut CurrentRec,
+        seen: &ServiceRecord,
+        more: Option<MoreRec>,
+    ) -> Vec<ChangeRec> {
+        let seen = ServiceRec::new(seen, SERVICE_TEXT, SERVICE_CPES).into_record();
+        let known = row.service.take().map(|known| facts::record(known, more.clone()));
+        let changed = known.as_ref().map(|known| changes(known, &seen)).unwrap_or_default();
+        let now = known.map_or_else(|| seen.clone(), |known| merged(known, seen.clone()));
+        let mut now = ServiceRec::new(&now, SERVICE_TEXT, SERVICE_CPES);
+        let now_more = now.more.take();
+        if now_more.as_deref() != more.as_ref() {
+            self.learned.entry(row.port >> 6).or_default().push((row.port, now_more));
+        }
+        row.service = Some(now);
+        let rec = |change: crate::identity::Change| ChangeRec {
+            what: Code(change.kind),
+            from: cut(&change.from, CHANGE_TEXT),
+            to: cut(&change.to, CHANGE_TEXT),
+        };
+        changed.into_iter().map(rec).collect()
     }
 
     /// An endpoint that gets its first row.
@@ -274,10 +331,11 @@ impl<'a> Apply<'a> {
                 at_ms,
                 from: from.map(Code),
                 to: Code(state.state),
+                changes: Vec::new(),
             });
         }
         let same = quiet.filter(|_| from == Some(state.state)).map(|quiet| quiet.first_ms);
-        CurrentRec {
+        let mut row = CurrentRec {
             port,
             state: Code(state.state),
             reason: Code(state.reason),
@@ -285,8 +343,12 @@ impl<'a> Apply<'a> {
             last_ms: at_ms,
             since_ms: same.unwrap_or(at_ms),
             scan: self.id.as_i64(),
-            service: state.service.as_ref().map(|s| service_rec(s, SERVICE_TEXT, SERVICE_CPES)),
+            service: None,
+        };
+        if let Some(service) = &state.service {
+            self.learn(&mut row, service, None);
         }
+        row
     }
 
     /// The ports that are only listed.
@@ -385,13 +447,24 @@ impl<'a> Apply<'a> {
     fn tell(&mut self) -> Result<(), StoreError> {
         let mut all = std::mem::take(&mut self.transitions);
         all.sort_by_key(transition_endpoint);
-        for chunk in all.chunks(TRANSITIONS_A_CHUNK) {
-            let Some(last) = chunk.last().map(transition_endpoint) else {
-                continue;
-            };
-            let place = Key::new(key::TRANSITIONS).scan(self.id).u32(self.site).endpoint(&last);
-            self.out.put(place.done(), &chunk.to_vec())?;
+        let mut chunk = Vec::new();
+        let mut bytes = 0;
+        for rec in all {
+            bytes += rec.size();
+            chunk.push(rec);
+            if chunk.len() >= TRANSITIONS_A_CHUNK || bytes >= TRANSITION_BYTES {
+                self.put_transitions(&std::mem::take(&mut chunk))?;
+                bytes = 0;
+            }
         }
+        self.put_transitions(&chunk)
+    }
+
+    fn put_transitions(&mut self, chunk: &[TransitionRec]) -> Result<(), StoreError> {
+        let Some(last) = chunk.last().map(transition_endpoint) else { return Ok(()) };
+        let place = Key::new(key::TRANSITIONS).scan(self.id).u32(self.site).endpoint(&last).done();
+        let value = seal_list(&place, chunk)?;
+        self.out.put_sealed(place, value);
         Ok(())
     }
 }
@@ -407,13 +480,6 @@ struct Listed {
 }
 
 fn update(row: &mut CurrentRec, seen: &Seen<'_>, id: ScanId) {
-    let service = seen.explicit.and_then(|s| s.service.as_ref());
-    if let Some(service) = service {
-        row.service = Some(service_rec(service, SERVICE_TEXT, SERVICE_CPES));
-    } else if row.state.0 != PortState::Open && seen.state == PortState::Open {
-        // Another service may have come.
-        row.service = None;
-    }
     row.state = Code(seen.state);
     row.reason = Code(seen.reason);
     row.first_ms = row.first_ms.min(seen.at.as_millis());

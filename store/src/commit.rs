@@ -43,7 +43,7 @@ pub(crate) fn commit(inner: &Inner, report: &ScanReport) -> Result<ScanId, Store
         writer.put(intent_key(), &IntentRec::Apply(id.as_i64()))?;
         writer.delete(mark_key(id));
         if let Some(name) = report.name.as_deref().filter(|_| report.complete) {
-            let name = scan_rows::cut(name, 255);
+            let name = crate::service_rec::cut(name, 255);
             let place = Key::new(key::INFO).bytes(LAST_SUCCESS).bytes(name.as_bytes()).done();
             writer.put(place, &report.finished_at.as_millis().to_string())?;
         }

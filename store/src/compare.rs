@@ -12,9 +12,10 @@ use crate::diff::{DiffOptions, DiffRow, DriftKind, Side};
 use crate::error::StoreError;
 use crate::expected::{self, ExpectedIndex, Wanted};
 use crate::filter::Filter;
+use crate::identity::{Change, changes};
 use crate::inner::Inner;
 use crate::record::ScanRec;
-use crate::report::{ScanId, SiteName};
+use crate::report::{ScanId, ServiceRecord, SiteName};
 use crate::scan_rows;
 
 /// A side with what is needed to ask it.
@@ -32,6 +33,8 @@ pub(crate) struct Look {
     pub(crate) comment: String,
     /// Whether an expectation requires its state.
     pub(crate) exact: bool,
+    /// Who is known to be there, where that is asked for.
+    pub(crate) service: Option<ServiceRecord>,
 }
 
 type Looks<'a> = Box<dyn Iterator<Item = Result<(Endpoint, Look), StoreError>> + 'a>;
@@ -59,7 +62,8 @@ pub(crate) fn compare(
             continue;
         }
         let after = after.filter(|(last, _)| site == *last).map(|(_, endpoint)| endpoint);
-        let place = Place { inner, site, name: &name, filter: &walked, after };
+        let services = options.services;
+        let place = Place { inner, site, name: &name, filter: &walked, after, services };
         if !walk(&place, (&left, &right), sides, filter, options, row)? {
             break;
         }
@@ -74,6 +78,7 @@ struct Place<'a> {
     name: &'a SiteName,
     filter: &'a Filter,
     after: Option<Endpoint>,
+    services: bool,
 }
 
 fn walk(
@@ -96,7 +101,9 @@ fn walk(
             Some(look) => look,
             None => sources.1.look(place, covers.1.as_ref(), &endpoint)?,
         };
-        let Some(kind) = judge(sides, &from, &to, options.strict) else {
+        let changes = changed(&from, &to);
+        let kind = judge(sides, &from, &to, options.strict);
+        let Some(kind) = kind.or_else(|| changes.first().map(|change| change.kind.drift())) else {
             continue;
         };
         let states = [from.state, to.state];
@@ -113,12 +120,22 @@ fn walk(
             to_scan: to.scan,
             comment,
             kind,
+            changes,
         };
         if !row(place.site, diff) {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// What changed of a service that both sides know to be there.
+fn changed(from: &Look, to: &Look) -> Vec<Change> {
+    let open = Some(PortState::Open);
+    match (&from.service, &to.service) {
+        (Some(a), Some(b)) if from.state == open && to.state == open => changes(a, b),
+        _ => Vec::new(),
+    }
 }
 
 fn next_endpoint<'a>(
@@ -183,11 +200,20 @@ impl Source {
                 Box::new(wanted.map(|(endpoint, wanted)| Ok((endpoint, expected_look(wanted)))))
             }
             Self::Current => {
-                let rows = current::rows(place.inner, place.site, place.name, filter, after);
-                Box::new(rows.map(|row| {
+                let rows = current::rows(
+                    place.inner,
+                    place.site,
+                    place.name,
+                    filter,
+                    after,
+                    place.services,
+                );
+                let services = place.services;
+                Box::new(rows.map(move |row| {
                     let row = row?;
                     let (state, scan) = (Some(row.state), Some(row.scan));
-                    Ok((row.endpoint, Look { state, scan, ..Look::default() }))
+                    let service = row.service.filter(|_| services);
+                    Ok((row.endpoint, Look { state, scan, service, ..Look::default() }))
                 }))
             }
             Self::Scan { id, head, .. } => {
@@ -197,11 +223,12 @@ impl Source {
                     Ok(s) => filter.admits(&s.endpoint) && filter.admits_state(s.state),
                     Err(_) => true,
                 });
-                let scan = Some(*id);
-                Box::new(wanted.map(move |state| {
-                    let state = state?;
-                    let look = Look { state: Some(state.state), scan, ..Look::default() };
-                    Ok((state.endpoint, look))
+                let (scan, services) = (Some(*id), place.services);
+                Box::new(wanted.map(move |found| {
+                    let found = found?;
+                    let (state, service) = (Some(found.state), found.service);
+                    let service = service.filter(|_| services);
+                    Ok((found.endpoint, Look { state, scan, service, ..Look::default() }))
                 }))
             }
         }
@@ -241,6 +268,7 @@ fn expected_look(wanted: &Wanted) -> Look {
         scan: None,
         comment: wanted.comment.clone(),
         exact: wanted.exact,
+        service: None,
     }
 }
 

@@ -8,12 +8,14 @@ use portolan_core::{Endpoint, PortState, Transport, UnixTime};
 
 use crate::apply::{host_of, listed_state};
 use crate::error::StoreError;
+use crate::facts;
 use crate::filter::Filter;
 use crate::inner::Inner;
 use crate::key::{self, Key};
 use crate::record::{CurrentRec, QuietRec};
 use crate::report::{CurrentRow, ScanId, SiteName, silent_state};
-use crate::scan_rows::{listed_reason, service_record};
+use crate::scan_rows::listed_reason;
+use crate::service_rec::ServiceRec;
 
 type Windows<'a> = Box<dyn Iterator<Item = Result<(Vec<u8>, Vec<CurrentRec>), StoreError>> + 'a>;
 type Quiets<'a> = Box<dyn Iterator<Item = Result<(Vec<u8>, QuietRec), StoreError>> + 'a>;
@@ -146,7 +148,7 @@ fn current_row(site: &SiteName, addr: IpAddr, transport: Transport, rec: Current
         endpoint: Endpoint::new(addr, transport, rec.port),
         state: rec.state.0,
         reason: rec.reason.0,
-        service: rec.service.map(service_record),
+        service: rec.service.map(ServiceRec::into_record),
         first_seen: UnixTime::from_millis(rec.first_ms),
         last_seen: UnixTime::from_millis(rec.last_ms),
         since: UnixTime::from_millis(rec.since_ms),
@@ -154,13 +156,15 @@ fn current_row(site: &SiteName, addr: IpAddr, transport: Transport, rec: Current
     }
 }
 
-/// The rows of one site that a filter admits, behind `after`.
+/// The rows of one site that a filter admits, behind `after`; with all that is known of their
+/// services where `services` says so.
 pub(crate) fn rows<'a>(
     inner: &'a Inner,
     site: u32,
     name: &'a SiteName,
     filter: &'a Filter,
     after: Option<Endpoint>,
+    services: bool,
 ) -> impl Iterator<Item = Result<CurrentRow, StoreError>> + 'a {
     let listed = filter.states.is_empty()
         || filter.states.iter().any(|s| {
@@ -178,6 +182,7 @@ pub(crate) fn rows<'a>(
     ranges
         .into_iter()
         .flat_map(move |range| Groups::new(inner, site, range, after, listed))
+        .map(move |group| with_facts(inner, site, group?, services))
         .flat_map(move |group| {
             let (rows, error) = match group {
                 Ok(group) => (group.into_rows(name), None),
@@ -185,6 +190,24 @@ pub(crate) fn rows<'a>(
             };
             rows.into_iter().filter(wanted).map(Ok).chain(error)
         })
+}
+
+/// The group with what more is known of its services, where that is wanted.
+fn with_facts(
+    inner: &Inner,
+    site: u32,
+    mut group: Group,
+    services: bool,
+) -> Result<Group, StoreError> {
+    if services && group.rows.iter().any(|row| row.service.is_some()) {
+        let mut facts = facts::of_host(inner, site, (group.addr, group.transport))?;
+        for row in &mut group.rows {
+            if let Some(service) = &mut row.service {
+                service.more = facts.remove(&row.port).map(Box::new);
+            }
+        }
+    }
+    Ok(group)
 }
 
 /// What the current state says of one endpoint.

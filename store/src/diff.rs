@@ -4,6 +4,7 @@ use std::fmt;
 
 use portolan_core::{Endpoint, PortState};
 
+use crate::identity::Change;
 use crate::report::{ScanId, SiteName};
 
 /// One side of a difference.
@@ -23,6 +24,9 @@ pub struct DiffOptions {
     /// Any difference in state is a row, as in portmantool's full join. Otherwise the states that
     /// are not open are equal to each other and to never having been seen.
     pub strict: bool,
+    /// What is open on both sides is a row too where another service is known to be behind it, or
+    /// another product, version, certificate or host key. What is expected says nothing of these.
+    pub services: bool,
 }
 
 /// What a difference means.
@@ -40,6 +44,16 @@ pub enum DriftKind {
     NotCovered,
     /// Another difference in state (strict comparison only).
     Changed,
+    /// Open on both sides, with another service behind it.
+    Service,
+    /// The same service by another product.
+    Product,
+    /// The same product in another version.
+    Version,
+    /// Another certificate.
+    Certificate,
+    /// Another host key of SSH.
+    HostKey,
 }
 
 impl DriftKind {
@@ -52,6 +66,11 @@ impl DriftKind {
             Self::Closed => "closed",
             Self::NotCovered => "not_covered",
             Self::Changed => "changed",
+            Self::Service => "service",
+            Self::Product => "product",
+            Self::Version => "version",
+            Self::Certificate => "certificate",
+            Self::HostKey => "host_key",
         }
     }
 }
@@ -79,6 +98,8 @@ pub struct DiffRow {
     pub to_scan: Option<ScanId>,
     /// The expectation's comment; empty where there is none.
     pub comment: String,
-    /// What it means.
+    /// What it means; where several things of a service changed, the first of them.
     pub kind: DriftKind,
+    /// What of its service changed.
+    pub changes: Vec<Change>,
 }

@@ -151,6 +151,20 @@ impl Inner {
         })
     }
 
+    /// The records with `from <= key < to`, whose values are read by `unseal`.
+    pub(crate) fn range_by<T>(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        unseal: fn(&[u8], &[u8]) -> Result<T, StoreError>,
+    ) -> impl Iterator<Item = Result<(Vec<u8>, T), StoreError>> + use<'_, T> {
+        self.kv.range(from, to).map(move |pair| {
+            let (key, value) = pair?;
+            let record = unseal(&key, &value)?;
+            Ok((key, record))
+        })
+    }
+
     /// The keys with `from <= key < to`.
     pub(crate) fn keys(
         &self,

@@ -14,6 +14,7 @@
 //! | `w` | site, host, transport, port / 64 | current state of endpoints with a row each |
 //! | `k` | site, host, transport | current closed and silent ports |
 //! | `o` | site, host | the host |
+//! | `f` | site, endpoint | what more is known of the current service |
 //! | `t` | scan, site, last endpoint | transitions |
 //! | `e` | site, addresses, transport, ports | expectation |
 //! | `x` | number | a change on its way to its place |
@@ -43,6 +44,7 @@ pub(crate) const SCAN_HOSTS: u8 = b'h';
 pub(crate) const WINDOW: u8 = b'w';
 pub(crate) const QUIET: u8 = b'k';
 pub(crate) const HOST: u8 = b'o';
+pub(crate) const FACTS: u8 = b'f';
 pub(crate) const TRANSITIONS: u8 = b't';
 pub(crate) const EXPECTED: u8 = b'e';
 pub(crate) const REDO: u8 = b'x';

@@ -19,7 +19,9 @@
 //! immutable and lies in chunks of some 4 KiB. The current state has a row for every endpoint
 //! that was ever worth one, 64 ports to a value, and per host and transport one compact list of
 //! the ports that were closed or silent, by the scan that asked them last. So a host with 65,000
-//! closed ports costs some bytes, and a report with 200,000 rows is committed in a second.
+//! closed ports costs some bytes, and a report with 200,000 rows is committed in a second. What is
+//! known of a service beyond its row (`facts.rs`) has a value an endpoint; what changes of it
+//! (`identity.rs`) is a transition as a change of state is.
 //!
 //! # How it becomes durable
 //!
@@ -57,6 +59,7 @@ mod cover;
 mod coverage;
 mod current;
 mod disk;
+mod facts;
 mod inner;
 mod key;
 mod line;
@@ -70,10 +73,14 @@ mod record;
 mod recover;
 mod redo;
 mod scan_rows;
+mod service_rec;
 mod transfer;
 mod tree;
 mod verify;
+mod wide;
 
+/// Names of products.
+pub mod cpe;
 /// What differs between two sides.
 pub mod diff;
 /// What can go wrong.
@@ -82,12 +89,16 @@ pub mod error;
 pub mod expected;
 /// Which rows of a list are wanted.
 pub mod filter;
+/// What changed of a service.
+pub mod identity;
 /// Other programs' reports.
 pub mod import;
 /// Long lists, a page at a time.
 pub mod page;
 /// What a scan found, and what is kept of it.
 pub mod report;
+/// What is known of a service.
+pub mod service;
 /// The store itself.
 pub mod store;
 /// Figures for metrics.
@@ -97,11 +108,16 @@ pub use diff::{DiffOptions, DiffRow, DriftKind, Side};
 pub use error::{ExpectError, ExportError, ImportError, StoreError};
 pub use expected::{Expectation, Selector};
 pub use filter::Filter;
+pub use identity::{Change, ChangeKind};
 pub use line::{check_line, check_record};
 pub use page::{BadCursor, Cursor, Page, PageRequest};
 pub use report::{
     CurrentRow, EndpointRow, EndpointState, HostPorts, HostRow, ScanCounters, ScanId, ScanRecord,
-    ScanReport, ServiceRecord, SiteName, Source, Transition,
+    ScanReport, SiteName, Source, Transition,
+};
+pub use service::{
+    CertificateRecord, HostKeyRecord, ServiceRecord, SshAlgorithms, SshRecord, TlsRecord,
+    WeaknessRecord,
 };
 pub use store::{
     IMPORTS_FAILED_TOTAL, IMPORTS_LAST, ImportOutcome, PruneOutcome, Store, StoreOptions,

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use portolan_core::Transport;
 use portolan_core::target::AddrRange;
+use portolan_core::{Endpoint, Transport};
 use serde::{Deserialize, Serialize};
 
 use crate::apply::transition_endpoint;
@@ -18,7 +18,9 @@ use crate::record::{
 };
 use crate::report::{ScanId, SiteName};
 use crate::scan_rows::row_endpoint;
+use crate::service_rec::MoreRec;
 use crate::tree::Pair;
+use crate::wide::{Wide, seal_list, unseal_list};
 
 /// The format's name in an export's first line.
 pub(crate) const FORMAT: &str = "portolan-store";
@@ -74,6 +76,13 @@ pub(crate) enum Line {
         addr: IpAddr,
         host: HostRec,
     },
+    Facts {
+        site: u32,
+        addr: IpAddr,
+        transport: Code<Transport>,
+        port: u16,
+        facts: Box<MoreRec>,
+    },
     Transitions {
         id: i64,
         site: u32,
@@ -119,7 +128,14 @@ pub(crate) fn of_pair((bytes, value): &Pair) -> Result<Option<Line>, StoreError>
         key::TRANSITIONS => {
             let id = parts.scan().ok_or_else(odd)?.as_i64();
             let site = parts.u32().ok_or_else(odd)?;
-            Line::Transitions { id, site, transitions: unseal(bytes, value)? }
+            Line::Transitions { id, site, transitions: unseal_list(bytes, value)? }
+        }
+        key::FACTS => {
+            let site = parts.u32().ok_or_else(odd)?;
+            let endpoint = parts.endpoint().ok_or_else(odd)?;
+            let Endpoint { addr, transport, port } = endpoint;
+            let transport = Code(transport);
+            Line::Facts { site, addr, transport, port, facts: unseal(bytes, value)? }
         }
         key::EXPECTED => {
             let site = parts.u32().ok_or_else(odd)?;
@@ -157,7 +173,7 @@ fn scan_line(
 ) -> Result<Option<Line>, StoreError> {
     Ok(Some(match prefix {
         key::SCAN => Line::Scan { id, scan: unseal(bytes, value)? },
-        key::ROWS => Line::Rows { id, rows: unseal(bytes, value)? },
+        key::ROWS => Line::Rows { id, rows: unseal_list(bytes, value)? },
         key::CLOSED => Line::ClosedPorts { id, lists: unseal(bytes, value)? },
         _ => {
             let Some(chunk) = parts.u32() else {
@@ -198,7 +214,7 @@ impl Line {
             Self::Rows { id, rows } => {
                 let last = rows.last().map(row_endpoint).ok_or("no rows")?;
                 rising(rows.iter().map(row_endpoint))?;
-                sealed(scan(key::ROWS, *id).endpoint(&last).done(), rows)
+                sealed_list(scan(key::ROWS, *id).endpoint(&last).done(), rows)
             }
             Self::ClosedPorts { id, lists } => {
                 let last = lists.last().ok_or("no lists")?;
@@ -221,11 +237,15 @@ impl Line {
                 sealed(key::quiet(*site, *addr, transport.0), listed)
             }
             Self::Host { site, addr, host } => sealed(key::host(*site, *addr), host),
+            Self::Facts { site, addr, transport, port, facts } => {
+                let endpoint = Endpoint::new(*addr, transport.0, *port);
+                sealed(crate::facts::place(*site, &endpoint), facts)
+            }
             Self::Transitions { id, site, transitions } => {
                 let last = transitions.last().map(transition_endpoint).ok_or("no transitions")?;
                 rising(transitions.iter().map(transition_endpoint))?;
                 let place = scan(key::TRANSITIONS, *id).u32(*site).endpoint(&last);
-                sealed(place.done(), transitions)
+                sealed_list(place.done(), transitions)
             }
             Self::Expected { site, first, last, transport, ports, expected } => {
                 let addrs = AddrRange::new(*first, *last).ok_or("a reversed address range")?;
@@ -249,6 +269,7 @@ impl Line {
             Self::Current { site, .. }
             | Self::Listed { site, .. }
             | Self::Host { site, .. }
+            | Self::Facts { site, .. }
             | Self::Transitions { site, .. }
             | Self::Expected { site, .. } => Some(*site),
             Self::Scan { scan, .. } => Some(scan.site),
@@ -270,6 +291,11 @@ impl Line {
 
 fn sealed<T: Serialize>(key: Vec<u8>, record: &T) -> Result<Pair, String> {
     let value = seal(&key, record).map_err(|e| e.to_string())?;
+    Ok((key, value))
+}
+
+fn sealed_list<T: Wide>(key: Vec<u8>, records: &[T]) -> Result<Pair, String> {
+    let value = seal_list(&key, records).map_err(|e| e.to_string())?;
     Ok((key, value))
 }
 

@@ -13,12 +13,17 @@ use crate::diff::{DiffOptions, DiffRow, Side};
 use crate::error::StoreError;
 use crate::expected::{self, Expectation, Selector};
 use crate::filter::Filter;
+use crate::identity::ChangeKind;
 use crate::inner::Inner;
 use crate::key::{self, Key, Parts};
 use crate::page::{Cursor, Page, PageRequest};
-use crate::record::{ExpectRec, HostRec, ScanRec, TransitionRec};
-use crate::report::{CurrentRow, EndpointRow, HostRow, ScanId, ScanRecord, ScanReport, Transition};
+use crate::record::{Coded as _, ExpectRec, HostRec, ScanRec, TransitionRec};
+use crate::report::{
+    CurrentRow, EndpointRow, HostRow, ScanId, ScanRecord, ScanReport, SiteName, Transition,
+};
 use crate::scan_rows;
+use crate::service_rec::cut;
+use crate::wide::unseal_list;
 
 const DIFF: u8 = b'd';
 const CURRENT: u8 = b'c';
@@ -135,7 +140,7 @@ pub(crate) fn current(
             continue;
         }
         let after = from.filter(|(last, _)| site == *last).map(|(_, endpoint)| endpoint);
-        for row in current::rows(inner, site, &name, filter, after) {
+        for row in current::rows(inner, site, &name, filter, after, true) {
             let row = row?;
             let endpoint = row.endpoint;
             if !filling.push(|| place(site, &endpoint), row) {
@@ -194,12 +199,18 @@ pub(crate) fn transitions(
 ) -> Result<Page<Transition>, StoreError> {
     let prefix = Key::new(key::TRANSITIONS);
     let resume = key_of(page, key::TRANSITIONS)?.map(<[u8]>::to_vec);
-    let from = match &resume {
-        Some(bytes) => prefix.clone().bytes(bytes).done(),
+    // A chunk is found by its last endpoint; what of it comes before the cursor is read past.
+    let from = resume.as_ref().map(|bytes| {
+        let mut parts = Parts::new(bytes);
+        let place = (parts.scan()?, parts.u32()?, parts.endpoint()?);
+        Some(prefix.clone().scan(place.0).u32(place.1).endpoint(&place.2).done())
+    });
+    let from = match from {
+        Some(from) => from.ok_or(StoreError::BadCursor)?,
         None => prefix.clone().done(),
     };
     let mut filling = Filling::new(page, key::TRANSITIONS);
-    for pair in inner.range::<Vec<TransitionRec>>(&from, &prefix.end()) {
+    for pair in inner.range_by(&from, &prefix.end(), unseal_list::<TransitionRec>) {
         let (bytes, chunk) = pair?;
         let (scan, site) = Parts::of(&bytes, key::TRANSITIONS)
             .and_then(|mut parts| Some((parts.scan()?, parts.u32()?)))
@@ -209,26 +220,44 @@ pub(crate) fn transitions(
             continue;
         }
         for rec in chunk {
-            let endpoint = transition_endpoint(&rec);
-            let at = Key::bare().scan(scan).u32(site).endpoint(&endpoint).done();
-            let before = resume.as_ref().is_some_and(|resume| at <= *resume);
-            if before || !filter.admits(&endpoint) || !filter.admits_state(rec.to.0) {
+            if !filter.admits(&transition_endpoint(&rec)) || !filter.admits_state(rec.to.0) {
                 continue;
             }
-            let row = Transition {
-                site: name.clone(),
-                endpoint,
-                at: UnixTime::from_millis(rec.at_ms),
-                scan,
-                from: rec.from.map(|from| from.0),
-                to: rec.to.0,
-            };
-            if !filling.push(|| at, row) {
-                return Ok(filling.page());
+            for row in transitions_of(&rec, scan, &name) {
+                let mut at = Key::bare().scan(scan).u32(site).endpoint(&row.endpoint).done();
+                at.extend((row.kind != ChangeKind::State).then(|| row.kind.code()));
+                if resume.as_ref().is_some_and(|resume| at <= *resume) {
+                    continue;
+                }
+                if !filling.push(|| at, row) {
+                    return Ok(filling.page());
+                }
             }
         }
     }
     Ok(filling.page())
+}
+
+/// What a record tells of: a row for each change, by kind.
+fn transitions_of(rec: &TransitionRec, scan: ScanId, site: &SiteName) -> Vec<Transition> {
+    let row = |kind, before, after| Transition {
+        site: site.clone(),
+        endpoint: transition_endpoint(rec),
+        at: UnixTime::from_millis(rec.at_ms),
+        scan,
+        kind,
+        from: rec.from.map(|from| from.0),
+        to: rec.to.0,
+        before,
+        after,
+    };
+    let state = rec.changes_state().then(|| row(ChangeKind::State, None, None));
+    let changes = rec.changes.iter().map(|change| {
+        let row = row(change.what.0, Some(change.from.clone()), Some(change.to.clone()));
+        // The state's change has a row of its own.
+        Transition { from: Some(row.to), ..row }
+    });
+    state.into_iter().chain(changes).collect()
 }
 
 pub(crate) fn expected(
@@ -285,7 +314,7 @@ pub(crate) fn unconfirmed(inner: &Inner, report: &ScanReport) -> Result<Vec<Endp
         ..Filter::default()
     };
     let mut wanted = BTreeSet::new();
-    for row in current::rows(inner, site, &report.site, &asked, None) {
+    for row in current::rows(inner, site, &report.site, &asked, None, false) {
         wanted.insert(row?.endpoint);
     }
     let index = expected::index(inner)?;
@@ -300,7 +329,7 @@ pub(crate) fn accept(
     filter: &Filter,
     comment: Option<&str>,
 ) -> Result<usize, StoreError> {
-    let comment = comment.map(|text| scan_rows::cut(text, expected::MAX_COMMENT_LEN));
+    let comment = comment.map(|text| cut(text, expected::MAX_COMMENT_LEN));
     let mut rows = Vec::new();
     let sides = (Side::Expected, Side::Current);
     compare(inner, sides, filter, DiffOptions::default(), None, &mut |_, row| {

@@ -9,8 +9,9 @@ use proptest::prelude::*;
 
 use crate::memory::MemoryTree;
 use crate::{
-    DiffOptions, EndpointState, Expectation, Filter, HostPorts, PageRequest, ScanId, ScanReport,
-    Selector, Side, SiteName, Source, Store, StoreError,
+    CertificateRecord, ChangeKind, DiffOptions, EndpointState, Expectation, Filter, HostPorts,
+    PageRequest, ScanId, ScanReport, Selector, ServiceRecord, Side, SiteName, Source, Store,
+    StoreError, TlsRecord,
 };
 
 const HOSTS: u8 = 3;
@@ -31,12 +32,38 @@ enum Step {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Found {
     Open,
+    /// With a service of this version and certificate.
+    Told(u8),
     Closed,
     Silent,
 }
 
+fn found() -> impl Strategy<Value = Found> {
+    prop_oneof![
+        Just(Found::Open),
+        (1..4_u8).prop_map(Found::Told),
+        Just(Found::Closed),
+        Just(Found::Silent)
+    ]
+}
+
+/// A service; the version lies in its row, the certificate beside it.
+fn service(n: u8) -> ServiceRecord {
+    let sha256 = Some([n; 32]);
+    let certificate = CertificateRecord { sha256, ..CertificateRecord::default() };
+    let tls = TlsRecord { certificate: Some(certificate), ..TlsRecord::default() };
+    ServiceRecord {
+        name: "http".to_owned(),
+        product: Some("nginx".to_owned()),
+        version: Some(n.to_string()),
+        tls: true,
+        tls_info: Some(Box::new(tls)),
+        ..ServiceRecord::default()
+    }
+}
+
 fn step() -> impl Strategy<Value = Step> {
-    let found = prop_oneof![Just(Found::Open), Just(Found::Closed), Just(Found::Silent)];
+    let found = found();
     let count = usize::from(HOSTS) * usize::from(PORTS);
     prop_oneof![
         6 => (0..12_i64, (0..HOSTS, 0..HOSTS), prop::collection::vec(found, count))
@@ -79,14 +106,17 @@ fn report(at: i64, hosts: (u8, u8), found: &[Found]) -> ScanReport {
                 continue;
             }
             match found {
-                Found::Open => report.states.push(EndpointState {
+                Found::Open | Found::Told(_) => report.states.push(EndpointState {
                     endpoint: endpoint(host, port),
                     state: PortState::Open,
                     reason: Reason::SynAck,
                     ttl: None,
                     rtt: None,
                     at: UnixTime::from_seconds(at),
-                    service: None,
+                    service: match found {
+                        Found::Told(n) => Some(service(n)),
+                        _ => None,
+                    },
                     banner: None,
                 }),
                 Found::Closed => {
@@ -121,9 +151,27 @@ fn report(at: i64, hosts: (u8, u8), found: &[Found]) -> ScanReport {
 struct Model {
     scans: BTreeMap<i64, ScanReport>,
     expected: BTreeMap<Endpoint, PortState>,
+    /// What was last told of each endpoint.
+    services: BTreeMap<Endpoint, ServiceRecord>,
+    /// The changes of versions: scan, endpoint, before and after.
+    versions: Vec<(i64, Endpoint, Option<String>, Option<String>)>,
 }
 
 impl Model {
+    fn add(&mut self, id: i64, report: ScanReport) {
+        for state in &report.states {
+            let endpoint = state.endpoint;
+            let later = self.scans.range(id..).any(|(_, s)| s.state_of(&endpoint).is_some());
+            let Some(service) = state.service.clone().filter(|_| !later) else { continue };
+            let version = service.version.clone();
+            let known = self.services.insert(endpoint, service);
+            if let Some(known) = known.filter(|known| known.version != version) {
+                self.versions.push((id, endpoint, known.version, version));
+            }
+        }
+        self.scans.insert(id, report);
+    }
+
     /// What the last scan that asked said, of endpoints on hosts that ever answered.
     fn current(&self) -> BTreeMap<Endpoint, (PortState, i64)> {
         let mut all = BTreeMap::new();
@@ -181,6 +229,24 @@ fn drift(store: &Store) -> Vec<(Endpoint, Option<PortState>, Option<PortState>)>
     page.items.iter().map(|row| (row.endpoint, row.from, seen(row.to))).collect()
 }
 
+/// The transitions of one kind, a few rows at a time.
+fn transitions(
+    store: &Store,
+    kind: ChangeKind,
+) -> Vec<(i64, Endpoint, Option<String>, Option<String>)> {
+    let mut rows = Vec::new();
+    let mut page = PageRequest::first(2);
+    loop {
+        let part = store.transitions(&Filter::default(), &page).unwrap();
+        let part_rows = part.items.into_iter().filter(|row| row.kind == kind);
+        rows.extend(part_rows.map(|r| (r.scan.as_i64(), r.endpoint, r.before, r.after)));
+        match part.next {
+            Some(next) => page.cursor = Some(next),
+            None => return rows,
+        }
+    }
+}
+
 fn compare(store: &Store, model: &Model) {
     let rows = store.current(&Filter::default(), &PageRequest::all()).unwrap().items;
     let wanted = model.current();
@@ -188,7 +254,19 @@ fn compare(store: &Store, model: &Model) {
     for row in &rows {
         let (state, id) = wanted[&row.endpoint];
         assert_eq!((row.state, row.scan), (state, ScanId::new(id)), "{}", row.endpoint);
+        assert_eq!(row.service.as_ref(), model.services.get(&row.endpoint), "{}", row.endpoint);
     }
+    let mut told = transitions(store, ChangeKind::Version);
+    let mut certificates = transitions(store, ChangeKind::Certificate);
+    let mut versions = model.versions.clone();
+    assert_eq!(told.len(), certificates.len(), "each version has its certificate");
+    for list in [&mut told, &mut certificates, &mut versions] {
+        list.sort();
+    }
+    assert_eq!(told, versions);
+    let hex = |n: Option<String>| n.map(|n| format!("{:02x}", n.parse::<u8>().unwrap()).repeat(32));
+    let versions = versions.into_iter().map(|(id, e, from, to)| (id, e, hex(from), hex(to)));
+    assert_eq!(certificates, versions.collect::<Vec<_>>());
     // Silent ports have a row on hosts that answered at some time; all others always.
     let found: BTreeMap<Endpoint, PortState> = rows.iter().map(|r| (r.endpoint, r.state)).collect();
     for (endpoint, (state, _)) in &wanted {
@@ -213,7 +291,7 @@ fn run(steps: &[Step]) {
                 let report = report(*at, *hosts, found);
                 let id = store.commit_scan(&report).unwrap().as_i64();
                 assert!(!model.scans.contains_key(&id) && id >= *at);
-                model.scans.insert(id, report);
+                model.add(id, report);
             }
             Step::Expect(host, port, is_open) => {
                 let endpoint = endpoint(*host, *port);
@@ -252,9 +330,9 @@ fn run(steps: &[Step]) {
                 store = open(&tree);
             }
         }
-        let pruned = matches!(step, Step::Prune(_));
-        if pruned {
+        if let Step::Prune(keep) = step {
             forget(&store, &mut model);
+            model.versions.retain(|change| change.0 >= *keep);
         }
         compare(&store, &model);
     }
@@ -290,16 +368,13 @@ proptest! {
     #[test]
     fn differences_obey_their_laws(
         a in (0..HOSTS, 0..HOSTS), b in (0..HOSTS, 0..HOSTS),
-        found in prop::collection::vec(
-            prop_oneof![Just(Found::Open), Just(Found::Closed), Just(Found::Silent)],
-            36,
-        ),
+        found in prop::collection::vec(found(), 36),
         strict in any::<bool>(),
     ) {
         let store = open(&MemoryTree::new());
         let one = store.commit_scan(&report(1, a, &found[..18])).unwrap();
         let two = store.commit_scan(&report(2, b, &found[18..])).unwrap();
-        let options = DiffOptions { strict };
+        let options = DiffOptions { strict, services: true };
         let rows = |from, to| {
             let all = PageRequest::all();
             store.diff(from, to, &Filter::default(), &options, &all).unwrap().unwrap().items
@@ -320,7 +395,19 @@ proptest! {
         for (endpoint, from, to) in &there {
             prop_assert_eq!(report(1, a, &found[..18]).state_of(endpoint), *from);
             prop_assert_eq!(report(2, b, &found[18..]).state_of(endpoint), *to);
-            prop_assert_ne!(from, to);
+        }
+        for row in rows(Side::Scan(one), Side::Scan(two)) {
+            prop_assert_eq!(row.from != row.to, row.changes.is_empty());
+            let service = |found: &[Found], at, hosts| {
+                let states = report(at, hosts, found).states;
+                let mut own = states.into_iter().filter(|s| s.endpoint == row.endpoint);
+                own.next().and_then(|s| s.service).and_then(|s| s.version)
+            };
+            let (from, to) = (service(&found[..18], 1, a), service(&found[18..], 2, b));
+            for change in row.changes.iter().filter(|c| c.kind == ChangeKind::Version) {
+                prop_assert_eq!(Some(&change.from), from.as_ref());
+                prop_assert_eq!(Some(&change.to), to.as_ref());
+            }
         }
         // What was scanned last is the current state.
         prop_assert_eq!(rows(Side::Scan(two), Side::Current), vec![]);
@@ -331,8 +418,8 @@ proptest! {
 /// nothing of it, and what was acknowledged is there.
 #[test]
 fn a_write_that_fails_anywhere_leaves_the_store_whole() {
-    let found = [Found::Open, Found::Closed, Found::Silent].repeat(6);
-    let other = [Found::Closed, Found::Open, Found::Open].repeat(6);
+    let found = [Found::Open, Found::Told(1), Found::Silent].repeat(6);
+    let other = [Found::Closed, Found::Told(2), Found::Open].repeat(6);
     for lives in 0..40 {
         let tree = MemoryTree::new();
         let store = open(&tree);
@@ -359,9 +446,9 @@ fn a_write_that_fails_anywhere_leaves_the_store_whole() {
         let store = open(&tree);
         assert_eq!(store.verify().unwrap().problems, Vec::<String>::new());
         let mut model = Model::default();
-        model.scans.insert(1, report(1, (0, 2), &found));
+        model.add(1, report(1, (0, 2), &found));
         if store.scan(ScanId::new(2)).unwrap().is_some() {
-            model.scans.insert(2, report(2, (0, 2), &other));
+            model.add(2, report(2, (0, 2), &other));
         } else {
             assert!(result.is_err(), "acknowledged and lost");
         }

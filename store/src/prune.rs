@@ -16,6 +16,7 @@ use crate::record::{ClosedRec, Code, IntentRec, Ports, RowRec, ScanRec, Transiti
 use crate::report::ScanId;
 use crate::scan_rows;
 use crate::store::PruneOutcome;
+use crate::wide::unseal_list;
 
 type HostTransport = (IpAddr, Transport);
 
@@ -59,9 +60,9 @@ pub(crate) fn carry_out(inner: &Inner, keep: i64) -> Result<PruneOutcome, StoreE
     let prefix = Key::new(key::TRANSITIONS);
     let end = prefix.clone().scan(ScanId::new(keep)).done();
     let mut writer = Writer::new(inner);
-    for pair in inner.range::<Vec<TransitionRec>>(&prefix.done(), &end) {
+    for pair in inner.range_by(&prefix.done(), &end, unseal_list::<TransitionRec>) {
         let (bytes, chunk) = pair?;
-        outcome.transitions += count(chunk.len());
+        outcome.transitions += count(chunk.iter().map(TransitionRec::count).sum());
         writer.delete(bytes);
         writer.part()?;
     }

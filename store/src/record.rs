@@ -11,7 +11,10 @@ use portolan_core::{MacAddr, PortState, Reason, Transport};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::identity::ChangeKind;
 use crate::report::Source;
+use crate::service_rec::{MoreRec, ServiceRec};
+use crate::wide::{Wide, text_only};
 
 /// A word with a number of its own that never changes.
 pub(crate) trait Coded: Copy + 'static {
@@ -81,6 +84,14 @@ coded!(Reason {
     TimestampReply = 20,
     AddressMaskReply = 21,
     IcmpRateLimited = 22,
+});
+coded!(ChangeKind {
+    State = 1,
+    Service = 2,
+    Product = 3,
+    Version = 4,
+    Certificate = 5,
+    HostKey = 6,
 });
 coded!(Source { Engine = 1, NmapXml = 2, MasscanJson = 3, MasscanList = 4, Ndjson = 5 });
 
@@ -231,17 +242,6 @@ impl<'de> Deserialize<'de> for Mac {
     }
 }
 
-/// A service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ServiceRec {
-    pub(crate) name: String,
-    pub(crate) product: Option<String>,
-    pub(crate) version: Option<String>,
-    pub(crate) extra: Option<String>,
-    pub(crate) cpe: Vec<String>,
-    pub(crate) tls: bool,
-}
-
 /// An endpoint of a scan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RowRec {
@@ -255,6 +255,18 @@ pub(crate) struct RowRec {
     pub(crate) at_ms: i64,
     pub(crate) service: Option<ServiceRec>,
     pub(crate) banner: Option<Blob>,
+}
+
+impl Wide for RowRec {
+    type More = MoreRec;
+
+    fn more(&self) -> Option<&MoreRec> {
+        self.service.as_ref()?.more.as_deref()
+    }
+
+    fn widen(&mut self, more: MoreRec) -> bool {
+        self.service.as_mut().map(|service| service.more = Some(Box::new(more))).is_some()
+    }
 }
 
 /// Closed ports of a scan.
@@ -345,7 +357,7 @@ pub(crate) struct HostRec {
     pub(crate) last_ms: i64,
 }
 
-/// A change of state.
+/// What one scan changed of an endpoint: its state where `from` is not `to`, and its service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TransitionRec {
     pub(crate) addr: IpAddr,
@@ -354,6 +366,45 @@ pub(crate) struct TransitionRec {
     pub(crate) at_ms: i64,
     pub(crate) from: Option<Code<PortState>>,
     pub(crate) to: Code<PortState>,
+    #[serde(default, with = "text_only", skip_serializing_if = "Vec::is_empty")]
+    pub(crate) changes: Vec<ChangeRec>,
+}
+
+/// A change of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ChangeRec {
+    pub(crate) what: Code<ChangeKind>,
+    pub(crate) from: String,
+    pub(crate) to: String,
+}
+
+impl TransitionRec {
+    pub(crate) fn changes_state(&self) -> bool {
+        self.from != Some(self.to)
+    }
+
+    /// How many changes it tells of.
+    pub(crate) fn count(&self) -> usize {
+        usize::from(self.changes_state()) + self.changes.len()
+    }
+
+    /// About how many bytes it takes.
+    pub(crate) fn size(&self) -> usize {
+        32 + self.changes.iter().map(|c| c.from.len() + c.to.len() + 6).sum::<usize>()
+    }
+}
+
+impl Wide for TransitionRec {
+    type More = Vec<ChangeRec>;
+
+    fn more(&self) -> Option<&Vec<ChangeRec>> {
+        (!self.changes.is_empty()).then_some(&self.changes)
+    }
+
+    fn widen(&mut self, more: Vec<ChangeRec>) -> bool {
+        self.changes = more;
+        true
+    }
 }
 
 /// An expectation.
@@ -400,6 +451,7 @@ mod tests {
         check::<PortState>();
         check::<Reason>();
         check::<Source>();
+        check::<ChangeKind>();
         assert_eq!(PortState::of_code(0), None);
     }
 

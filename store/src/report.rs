@@ -10,6 +10,9 @@ use portolan_core::endpoint::UnknownName;
 use portolan_core::target::{PortSet, TargetSet};
 use portolan_core::{Endpoint, HostObservation, PortState, Reason, Transport, UnixTime};
 
+use crate::identity::ChangeKind;
+pub use crate::service::ServiceRecord;
+
 /// The name of an address space: the same private address at two sites is two hosts.
 ///
 /// 1 to 64 characters of `a-z`, `0-9`, `.`, `_`, `-`; `default` where none is given.
@@ -134,25 +137,6 @@ impl FromStr for Source {
             known: "engine, nmap-xml, masscan-json, masscan-list, ndjson",
         })
     }
-}
-
-/// What is known of the service behind a port.
-///
-/// Stored up to 255 bytes a text and 8 CPE names; the rest is cut off.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ServiceRecord {
-    /// The protocol's name: `ssh`, `http`.
-    pub name: String,
-    /// The product: `OpenSSH`.
-    pub product: Option<String>,
-    /// Its version: `9.2p1`.
-    pub version: Option<String>,
-    /// What else it said: `Debian-2+deb12u10`.
-    pub extra: Option<String>,
-    /// CPE 2.3 names.
-    pub cpe: Vec<String>,
-    /// Whether it is spoken inside TLS.
-    pub tls: bool,
 }
 
 /// One endpoint's state in one scan.
@@ -432,7 +416,8 @@ pub struct CurrentRow {
     pub state: PortState,
     /// The evidence.
     pub reason: Reason,
-    /// The service, where it is known.
+    /// The service as it was last identified: a scan that could not tell, or was not to ask, leaves
+    /// what is known.
     pub service: Option<ServiceRecord>,
     /// When anything was first recorded of it.
     pub first_seen: UnixTime,
@@ -461,19 +446,25 @@ pub struct HostRow {
     pub open: u64,
 }
 
-/// A change of one endpoint's state, as scans found it.
+/// A change of one endpoint, as scans found it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transition {
     /// The address space.
     pub site: SiteName,
     /// The endpoint.
     pub endpoint: Endpoint,
-    /// When the new state was seen.
+    /// When it was seen to be changed.
     pub at: UnixTime,
     /// The scan that saw it.
     pub scan: ScanId,
+    /// What changed.
+    pub kind: ChangeKind,
     /// The state before; `None` when it had never been recorded.
     pub from: Option<PortState>,
-    /// The state from then on.
+    /// The state from then on; that before where something else changed.
     pub to: PortState,
+    /// What the service was before, as in [`crate::Change::from`]; `None` for a change of state.
+    pub before: Option<String>,
+    /// What it is from then on.
+    pub after: Option<String>,
 }

@@ -14,15 +14,16 @@ use crate::coverage::{BlockRec, seal_blocks, unseal_blocks};
 use crate::error::StoreError;
 use crate::inner::{Inner, Writer};
 use crate::key::{self, Key, Parts};
-use crate::record::{
-    Blob, ClosedRec, Code, CountersRec, Mac, Ports, RowRec, ScanRec, ServiceRec, SignRec,
-};
-use crate::report::{
-    EndpointState, HostPorts, ScanCounters, ScanId, ScanRecord, ScanReport, ServiceRecord,
-};
+use crate::record::{Blob, ClosedRec, Code, CountersRec, Mac, Ports, RowRec, ScanRec, SignRec};
+use crate::report::{EndpointState, HostPorts, ScanCounters, ScanId, ScanRecord, ScanReport};
+use crate::service_rec::{ServiceRec, cut};
+use crate::wide::{seal_list, unseal_list};
 
 const CHUNK_BYTES: usize = 4 << 10;
 const MAX_BANNER_LEN: usize = 4 << 10;
+/// Bytes of a service's texts.
+const TEXT_LEN_MAX: usize = 255;
+const CPES_MAX: usize = 8;
 const RANGES_A_BLOCK: usize = 100;
 
 /// Writes all of a scan but its header. `report` is normalised.
@@ -96,16 +97,21 @@ pub(crate) fn stage_rows(
         let key = Key::new(key::ROWS).scan(id);
         rows.last().map_or_else(Vec::new, |row| key.endpoint(&row_endpoint(row)).done())
     };
+    let mut put = |chunk: &[RowRec]| {
+        let key = place(chunk);
+        let value = seal_list(&key, chunk)?;
+        writer.put_sealed(key, value);
+        writer.part()
+    };
     let mut chunks = Chunks::new();
     for row in rows {
         let size = row_size(&row);
         if let Some((_, chunk)) = chunks.push(row, size) {
-            writer.put(place(&chunk), &chunk)?;
-            writer.part()?;
+            put(&chunk)?;
         }
     }
     if let Some((_, chunk)) = chunks.last() {
-        writer.put(place(&chunk), &chunk)?;
+        put(&chunk)?;
     }
     writer.part()
 }
@@ -212,7 +218,7 @@ pub(crate) fn rows(
 ) -> impl Iterator<Item = Result<RowRec, StoreError>> + '_ {
     let prefix = Key::new(key::ROWS).scan(id);
     let from = after.map_or_else(|| prefix.clone().done(), |e| prefix.clone().endpoint(&e).done());
-    let chunks = inner.range::<Vec<RowRec>>(&from, &prefix.end());
+    let chunks = inner.range_by(&from, &prefix.end(), unseal_list::<RowRec>);
     flatten(chunks).filter(move |row| match (row, after) {
         (Ok(row), Some(after)) => row_endpoint(row) > after,
         _ => true,
@@ -305,7 +311,7 @@ pub(crate) fn state_of(
 ) -> Result<Option<PortState>, StoreError> {
     let place = Key::new(key::ROWS).scan(id);
     let from = place.clone().endpoint(endpoint).done();
-    if let Some(chunk) = inner.range::<Vec<RowRec>>(&from, &place.end()).next() {
+    if let Some(chunk) = inner.range_by(&from, &place.end(), unseal_list::<RowRec>).next() {
         let found = chunk?.1.into_iter().find(|row| row_endpoint(row) == *endpoint);
         if let Some(row) = found {
             return Ok(Some(row.state.0));
@@ -407,35 +413,6 @@ fn counters(rec: &CountersRec) -> ScanCounters {
     }
 }
 
-/// The first `len` bytes of a text, to a character's border.
-pub(crate) fn cut(text: &str, len: usize) -> String {
-    text.get(..text.floor_char_boundary(len)).unwrap_or_default().to_owned()
-}
-
-/// A service with texts of at most `len` bytes and `cpes` names.
-pub(crate) fn service_rec(service: &ServiceRecord, len: usize, cpes: usize) -> ServiceRec {
-    let short = |text: &Option<String>| text.as_deref().map(|text| cut(text, len));
-    ServiceRec {
-        name: cut(&service.name, len),
-        product: short(&service.product),
-        version: short(&service.version),
-        extra: short(&service.extra),
-        cpe: service.cpe.iter().take(cpes).map(|cpe| cut(cpe, len)).collect(),
-        tls: service.tls,
-    }
-}
-
-pub(crate) fn service_record(rec: ServiceRec) -> ServiceRecord {
-    ServiceRecord {
-        name: rec.name,
-        product: rec.product,
-        version: rec.version,
-        extra: rec.extra,
-        cpe: rec.cpe,
-        tls: rec.tls,
-    }
-}
-
 pub(crate) fn row_endpoint(row: &RowRec) -> Endpoint {
     Endpoint::new(row.addr, row.transport.0, row.port)
 }
@@ -455,17 +432,13 @@ pub(crate) fn row_rec(state: &EndpointState) -> RowRec {
         ttl: state.ttl,
         rtt_us: micros(state.rtt),
         at_ms: state.at.as_millis(),
-        service: state.service.as_ref().map(|service| service_rec(service, 255, 8)),
+        service: state.service.as_ref().map(|s| ServiceRec::new(s, TEXT_LEN_MAX, CPES_MAX)),
         banner: banner.map(|b| Blob(b.iter().take(MAX_BANNER_LEN).copied().collect())),
     }
 }
 
 fn row_size(row: &RowRec) -> usize {
-    let service = row.service.as_ref().map_or(0, |s| {
-        let texts = [&s.product, &s.version, &s.extra];
-        let optional: usize = texts.iter().map(|t| t.as_ref().map_or(0, String::len)).sum();
-        s.name.len() + optional + s.cpe.iter().map(String::len).sum::<usize>() + 8
-    });
+    let service = row.service.as_ref().map_or(0, ServiceRec::size);
     32 + service + row.banner.as_ref().map_or(0, |b| b.0.len())
 }
 
@@ -477,7 +450,7 @@ pub(crate) fn row_state(row: RowRec) -> EndpointState {
         ttl: row.ttl,
         rtt: row.rtt_us.map(Duration::from_micros),
         at: UnixTime::from_millis(row.at_ms),
-        service: row.service.map(service_record),
+        service: row.service.map(ServiceRec::into_record),
         banner: row.banner.map(|blob| blob.0),
     }
 }

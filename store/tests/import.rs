@@ -59,7 +59,7 @@ fn a_host_with_extraports_a_service_and_a_hardware_address() {
     assert_eq!((open.state, open.reason, open.ttl), (PortState::Open, Reason::SynAck, Some(64)));
     let service = open.service.as_ref().unwrap();
     assert_eq!((service.name.as_str(), service.version.as_deref()), ("ssh", Some("9.2p1")));
-    assert_eq!(service.cpe, ["cpe:/a:openbsd:openssh:9.2p1"]);
+    assert_eq!(service.cpe, ["cpe:2.3:a:openbsd:openssh:9.2p1:*:*:*:*:*:*:*"]);
     assert_eq!(report.state_of(&Endpoint::tcp(addr(1), 25)), Some(PortState::Closed));
     assert_eq!(report.state_of(&Endpoint::tcp(addr(1), 23)), Some(PortState::Filtered));
     assert_eq!(report.state_of(&Endpoint::tcp(addr(1), 31)), None);

@@ -94,6 +94,7 @@ mod help {
             extra: None,
             cpe: vec!["cpe:2.3:a:openbsd:openssh:9.2:p1:*:*:*:*:*:*".to_owned()],
             tls: false,
+            ..ServiceRecord::default()
         });
         report
     }
@@ -300,7 +301,7 @@ fn the_strict_difference_is_portmantools_full_join() {
     let mut unseen = exact(7, PortState::Closed, "");
     unseen.selector.addrs = AddrRange::single(host(200));
     store.expect(&[exact(22, PortState::Open, ""), unseen]).unwrap();
-    let strict = DiffOptions { strict: true };
+    let strict = DiffOptions { strict: true, ..DiffOptions::default() };
     let filter = Filter::default();
     let all = store
         .diff(Side::Expected, Side::Current, &filter, &strict, &PageRequest::all())

@@ -10,6 +10,7 @@ use portolan_store::{
 };
 use serde::Serialize;
 
+use crate::facts::{SshDto, TlsDto};
 use crate::scheduler::{LastRun, ScanStatus, StartedRun};
 
 /// RFC 3339 in UTC, with the fraction where there is one.
@@ -69,6 +70,21 @@ pub(super) struct Change {
     comment: String,
     site: String,
     kind: &'static str,
+    changes: Vec<ServiceChange>,
+}
+
+/// What changed of a service.
+#[derive(Serialize)]
+struct ServiceChange {
+    kind: &'static str,
+    from: String,
+    to: String,
+}
+
+impl From<portolan_store::Change> for ServiceChange {
+    fn from(change: portolan_store::Change) -> Self {
+        Self { kind: change.kind.name(), from: change.from, to: change.to }
+    }
 }
 
 impl From<DiffRow> for Change {
@@ -84,6 +100,7 @@ impl From<DiffRow> for Change {
             comment: row.comment,
             site: row.site.to_string(),
             kind: row.kind.name(),
+            changes: row.changes.into_iter().map(ServiceChange::from).collect(),
         }
     }
 }
@@ -135,12 +152,20 @@ pub(super) struct Service {
     extra: Option<String>,
     cpe: Vec<String>,
     tls: bool,
+    vendor: Option<String>,
+    os: Option<String>,
+    device: Option<String>,
+    tls_info: Option<TlsDto>,
+    ssh: Option<SshDto>,
 }
 
 impl From<ServiceRecord> for Service {
     fn from(record: ServiceRecord) -> Self {
-        let ServiceRecord { name, product, version, extra, cpe, tls } = record;
-        Self { name, product, version, extra, cpe, tls }
+        let ServiceRecord { name, product, version, extra, vendor, os, device, cpe, tls, .. } =
+            record;
+        let tls_info = record.tls_info.map(|tls| TlsDto::from(*tls));
+        let ssh = record.ssh.map(|ssh| SshDto::from(*ssh));
+        Self { name, product, version, extra, cpe, tls, vendor, os, device, tls_info, ssh }
     }
 }
 
@@ -253,6 +278,9 @@ pub(super) struct Turn {
     scan_id: i64,
     at: Option<String>,
     site: String,
+    kind: &'static str,
+    before: Option<String>,
+    after: Option<String>,
 }
 
 impl From<Transition> for Turn {
@@ -267,6 +295,9 @@ impl From<Transition> for Turn {
             scan_id,
             at: time(row.at),
             site: row.site.to_string(),
+            kind: row.kind.name(),
+            before: row.before,
+            after: row.after,
         }
     }
 }

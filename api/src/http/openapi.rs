@@ -130,7 +130,13 @@ fn doc_of(op: Op) -> Doc {
             Answer::List("Current"),
         ),
         Op::Hosts => doc("The hosts that were ever seen", "", Answer::List("Host")),
-        Op::Transitions => doc("Changes of state, oldest first", "", Answer::List("Transition")),
+        Op::Transitions => doc(
+            "Changes of states and services, oldest first",
+            "A change of a service, product, version, certificate or host key is a row of its \
+             own, in which from and to are both the state. What a scan could not tell has not \
+             changed.",
+            Answer::List("Transition"),
+        ),
         Op::Expected => doc("The expected state", "", Answer::List("Expectation")),
         Op::Scans => doc("The stored scans, by id", "", Answer::List("Scan")),
         Op::Scan => doc("What a scan found", "", Answer::List("Found")),
@@ -238,6 +244,11 @@ fn parameter(name: &str) -> Value {
         "state" => (json!({"type": "string"}), "States, with commas between them."),
         "site" => (json!({"type": "string"}), "The address space; default where one is written."),
         "strict" => (json!({"type": "boolean"}), "Whether any difference in state is a row."),
+        "services" => (
+            json!({"type": "boolean"}),
+            "Whether what is open on both sides is a row where its service, product, version, \
+             certificate or host key is another.",
+        ),
         "limit" => (
             json!({"type": "integer", "minimum": 1, "maximum": super::query::ROWS_MAX}),
             "Most rows of the answer.",

@@ -97,7 +97,10 @@ async fn diff<R: Serialize + Send + 'static>(
     to: Side,
     row: fn(DiffRow) -> R,
 ) -> Result<WarpResponse, Problem> {
-    let options = DiffOptions { strict: request.query.flag("strict")? };
+    let options = DiffOptions {
+        strict: request.query.flag("strict")?,
+        services: request.query.flag("services")?,
+    };
     let store = app.store.clone();
     list(request, row, move |filter, page| known(store.diff(from, to, filter, &options, page)?))
         .await

@@ -72,8 +72,13 @@ const LIST: &[&str] = &["address", "port", "protocol", "state", "site", "limit",
 /// The same and how states compare.
 const DIFF: &[&str] =
     &["address", "port", "protocol", "state", "site", "strict", "limit", "cursor"];
-const DIFF_SCAN: &[&str] =
-    &["address", "port", "protocol", "state", "site", "strict", "limit", "cursor", "against"];
+/// The same and whether services are compared too.
+const DIFF_SCANS: &[&str] =
+    &["address", "port", "protocol", "state", "site", "strict", "services", "limit", "cursor"];
+const DIFF_SCAN: &[&str] = &[
+    "address", "port", "protocol", "state", "site", "strict", "services", "limit", "cursor",
+    "against",
+];
 const HOSTS: &[&str] = &["address", "site", "limit", "cursor"];
 const DELETE: &[&str] = &["address", "port", "protocol", "state", "site"];
 
@@ -86,7 +91,10 @@ pub(crate) static ROUTES: &[Route] = &[
     Route { template: "/v1/info", operations: &[Operation::get(Op::Info, &[])] },
     Route { template: "/v1/diff", operations: &[Operation::get(Op::DiffExpected, DIFF)] },
     Route { template: "/v1/diff/{id1}", operations: &[Operation::get(Op::DiffScan, DIFF_SCAN)] },
-    Route { template: "/v1/diff/{id1}/{id2}", operations: &[Operation::get(Op::DiffScans, DIFF)] },
+    Route {
+        template: "/v1/diff/{id1}/{id2}",
+        operations: &[Operation::get(Op::DiffScans, DIFF_SCANS)],
+    },
     Route { template: "/v1/current", operations: &[Operation::get(Op::Current, LIST)] },
     Route { template: "/v1/hosts", operations: &[Operation::get(Op::Hosts, HOSTS)] },
     Route { template: "/v1/transitions", operations: &[Operation::get(Op::Transitions, LIST)] },

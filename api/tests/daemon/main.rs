@@ -18,3 +18,5 @@ mod reports;
 mod scanning;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+mod services;

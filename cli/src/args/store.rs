@@ -65,6 +65,9 @@ pub(crate) struct DiffArgs {
     /// Any difference in state counts, not only between open and not open
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Only states count, not what services, versions, certificates and host keys became
+    #[arg(long)]
+    pub(crate) states_only: bool,
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
     #[command(flatten)]

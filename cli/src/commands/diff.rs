@@ -2,17 +2,31 @@
 
 use std::io::{self, IsTerminal as _};
 
-use portolan_store::{DiffOptions, DiffRow, ScanId, Side, StoreError};
+use portolan_store::{Change, DiffOptions, DiffRow, ScanId, Side, StoreError};
 use serde::Serialize;
 
 use crate::args::store::DiffArgs;
 use crate::console;
 use crate::exit::{Exit, Failure};
+use crate::output::escape;
 use crate::rows::Rows;
 use crate::store;
 
-const COLUMNS: &[&str] =
-    &["SITE", "ADDRESS", "PORT", "FROM", "TO", "MEANING", "FROM SCAN", "TO SCAN", "COMMENT"];
+const COLUMNS: &[&str] = &[
+    "SITE",
+    "ADDRESS",
+    "PORT",
+    "FROM",
+    "TO",
+    "MEANING",
+    "FROM SCAN",
+    "TO SCAN",
+    "COMMENT",
+    "SERVICE",
+];
+
+/// Characters of what something was, and of what it became.
+const SIDE_LEN_MAX: usize = 32;
 
 /// Prints the differences.
 ///
@@ -22,7 +36,7 @@ pub(crate) fn run(args: &DiffArgs) -> Result<Exit, Failure> {
     let (from, to) = (side(&args.from)?, side(&args.to)?);
     let filter = store::filter(&args.filter)?;
     let store = store::open_existing(&args.store.data)?;
-    let options = DiffOptions { strict: args.strict };
+    let options = DiffOptions { strict: args.strict, services: !args.states_only };
     let mut rows = Rows::new(args.format, COLUMNS);
     for side in [from, to] {
         if let Side::Scan(id) = side
@@ -70,7 +84,14 @@ fn cells(row: &DiffRow) -> Vec<String> {
         scan(row.from_scan),
         scan(row.to_scan),
         row.comment.clone(),
+        row.changes.iter().map(in_words).collect::<Vec<_>>().join("; "),
     ]
+}
+
+/// `version 9.2p1 -> 9.3p1`; digests by their beginnings.
+fn in_words(change: &Change) -> String {
+    let short = |text| escape::cut(text, SIDE_LEN_MAX);
+    format!("{} {} -> {}", change.kind, short(&change.from), short(&change.to))
 }
 
 #[derive(Serialize)]
@@ -85,6 +106,16 @@ struct Record<'a> {
     from_scan: Option<i64>,
     to_scan: Option<i64>,
     comment: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    changes: Vec<ChangeRecord<'a>>,
+}
+
+/// What changed of a service.
+#[derive(Serialize)]
+struct ChangeRecord<'a> {
+    kind: &'static str,
+    from: &'a str,
+    to: &'a str,
 }
 
 impl<'a> From<&'a DiffRow> for Record<'a> {
@@ -100,6 +131,11 @@ impl<'a> From<&'a DiffRow> for Record<'a> {
             from_scan: row.from_scan.map(ScanId::as_i64),
             to_scan: row.to_scan.map(ScanId::as_i64),
             comment: &row.comment,
+            changes: row
+                .changes
+                .iter()
+                .map(|c| ChangeRecord { kind: c.kind.name(), from: &c.from, to: &c.to })
+                .collect(),
         }
     }
 }

@@ -6,12 +6,13 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use portolan_fingerprints::{Database, Kind};
+use portolan_fingerprints::{Database, Kind, Service};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::args::IdentifyArgs;
 use crate::exit::{Exit, Failure, OrFail as _};
+use crate::identified;
 use crate::output::service::ServiceDto;
 
 /// Octets of a line, at most.
@@ -81,7 +82,11 @@ fn answer(database: &Database, line: &[u8]) -> Result<Answer, String> {
     // What is not known by name is what a service said.
     let kind = Kind::of_name(&question.kind).unwrap_or(Kind::Banner);
     let service = database.identify(question.protocol.as_deref(), kind, &octets);
-    Ok(Answer { id: question.id, service: service.map(ServiceDto::from) })
+    Ok(Answer { id: question.id, service: service.map(written) })
+}
+
+fn written(service: Service) -> ServiceDto {
+    ServiceDto::of_octets(identified::record(service))
 }
 
 /// The built-in signatures and those of every `.toml` file in `folder`.

@@ -3,14 +3,38 @@
 use std::io::{self, Write};
 
 use portolan_core::HostObservation;
+use portolan_store::{CertificateRecord, ServiceRecord};
 
 use super::{End, Header, ResultWriter, Sink, escape};
 use crate::finding::{Finding, rfc3339};
 
-/// The columns.
-const COLUMNS: [&str; 13] = [
-    "ts", "site", "addr", "proto", "port", "state", "reason", "ttl", "rtt_us", "service",
-    "product", "version", "banner",
+/// The columns; what came later is behind what was there.
+const COLUMNS: [&str; 25] = [
+    "ts",
+    "site",
+    "addr",
+    "proto",
+    "port",
+    "state",
+    "reason",
+    "ttl",
+    "rtt_us",
+    "service",
+    "product",
+    "version",
+    "banner",
+    "extra",
+    "vendor",
+    "os",
+    "device",
+    "cpe",
+    "tls",
+    "tls_version",
+    "cert_subject",
+    "cert_not_after",
+    "cert_sha256",
+    "ssh_host_keys",
+    "ssh_weaknesses",
 ];
 
 /// The CSV writer. A host of a discovery is a row without protocol and port whose state is `up`;
@@ -43,7 +67,7 @@ impl ResultWriter for Csv {
         let seen = &finding.seen;
         let service = finding.service.as_ref();
         let foreign = |text: Option<&String>| text.map(|t| escape::csv(t)).unwrap_or_default();
-        let cells = [
+        let mut cells = vec![
             rfc3339(seen.at),
             escape::csv(&self.site),
             seen.endpoint.addr.to_string(),
@@ -58,6 +82,10 @@ impl ResultWriter for Csv {
             foreign(service.and_then(|s| s.version.as_ref())),
             finding.banner.as_ref().map(|b| escape::csv(&escape::lossy(b))).unwrap_or_default(),
         ];
+        if let Some(service) = service {
+            cells.extend(more(service));
+        }
+        cells.resize(COLUMNS.len(), String::new());
         self.row(&cells)
     }
 
@@ -85,6 +113,32 @@ impl ResultWriter for Csv {
     fn end(&mut self, _end: &End<'_>) -> io::Result<()> {
         self.out.flush()
     }
+}
+
+/// The cells behind the banner.
+fn more(service: &ServiceRecord) -> [String; 12] {
+    let foreign = |text: Option<&String>| text.map(|t| escape::csv(t)).unwrap_or_default();
+    let tls = service.tls_info.as_deref();
+    let certificate = tls.and_then(|tls| tls.certificate.as_ref());
+    let ssh = service.ssh.as_deref();
+    let keys = ssh.into_iter().flat_map(|ssh| &ssh.host_keys);
+    let keys: Vec<String> = keys.map(|k| format!("{} {}", k.kind, k.fingerprint())).collect();
+    let weak = ssh.into_iter().flat_map(|ssh| &ssh.weaknesses);
+    let weak: Vec<&str> = weak.map(|weakness| weakness.name.as_str()).collect();
+    [
+        foreign(service.extra.as_ref()),
+        foreign(service.vendor.as_ref()),
+        foreign(service.os.as_ref()),
+        foreign(service.device.as_ref()),
+        escape::csv(&service.cpe.join(" ")),
+        service.tls.to_string(),
+        foreign(tls.and_then(|tls| tls.version.as_ref())),
+        foreign(certificate.map(|c| &c.subject)),
+        certificate.map(|c| rfc3339(c.not_after)).unwrap_or_default(),
+        certificate.and_then(CertificateRecord::fingerprint).unwrap_or_default(),
+        escape::csv(&keys.join("; ")),
+        escape::csv(&weak.join(" ")),
+    ]
 }
 
 /// A number where it is known.

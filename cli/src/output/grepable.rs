@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use portolan_core::Transport;
 use portolan_core::probe::TcpScan;
 
+use super::service::{full_name, in_words};
 use super::{Choices, End, Header, ResultWriter, Sink, escape};
 use crate::finding::{Finding, rfc3339};
 use crate::ledger::{Listed, Portrait};
@@ -73,15 +74,12 @@ impl ResultWriter for Grepable {
     }
 }
 
-/// `22/open/tcp//ssh//OpenSSH 9.2p1/`.
+/// `22/open/tcp//ssh//OpenSSH 9.2p1 (Debian-2+deb12u10)/`; inside TLS, `ssl|http` as nmap has it.
 fn field(transport: Transport, port: u16, listed: &Listed<'_>) -> String {
     let service = listed.finding.and_then(|f| f.service.as_ref());
-    let name = service
-        .map(|s| s.name.as_str())
-        .or_else(|| portolan_fingerprints::name_of(transport, port));
-    let version = service.map(|s| [s.product.as_deref(), s.version.as_deref()]);
-    let version: Vec<&str> = version.into_iter().flatten().flatten().collect();
-    let name = escape::grepable(name.unwrap_or_default());
-    let version = escape::grepable(&version.join(" "));
+    let usual = || portolan_fingerprints::name_of(transport, port).map(str::to_owned);
+    let name = service.map(full_name).or_else(usual);
+    let name = escape::grepable(&name.unwrap_or_default());
+    let version = escape::grepable(&service.map(in_words).unwrap_or_default());
     format!("{port}/{}/{transport}//{name}//{version}/", listed.state)
 }

@@ -33,13 +33,14 @@ impl ResultWriter for List {
         let (proto, port, addr) = (endpoint.transport, endpoint.port, endpoint.addr);
         let at = seen.at.as_seconds();
         writeln!(self.out, "open {proto} {port} {addr} {at}")?;
-        if let Some(banner) = &finding.banner {
-            let name = finding.service.as_ref().map_or("unknown", |s| s.name.as_str());
-            let name = escape::line(name).replace(' ', "_");
-            let text = escape::lossy(banner);
-            writeln!(self.out, "banner {proto} {port} {addr} {at} {name} {}", escape::line(&text))?;
+        let (service, banner) = (finding.service.as_ref(), finding.banner.as_deref());
+        if service.is_none() && banner.is_none() {
+            return Ok(());
         }
-        Ok(())
+        let name = escape::line(service.map_or("unknown", |s| s.name.as_str())).replace(' ', "_");
+        let text = escape::lossy(banner.unwrap_or_default());
+        let line = format!("banner {proto} {port} {addr} {at} {name} {}", escape::line(&text));
+        writeln!(self.out, "{}", line.trim_end())
     }
 
     fn flush(&mut self) -> io::Result<()> {

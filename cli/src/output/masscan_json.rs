@@ -51,7 +51,8 @@ struct PortObject<'a> {
 #[derive(Serialize)]
 struct Banner<'a> {
     name: &'a str,
-    banner: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    banner: Option<String>,
 }
 
 impl ResultWriter for MasscanJson {
@@ -82,9 +83,10 @@ impl ResultWriter for MasscanJson {
         };
         let ttl = Some(seen.ttl.unwrap_or(0));
         self.record(&port(Some(seen.state.name()), Some(reason.name()), ttl, None))?;
-        if let Some(banner) = &finding.banner {
-            let name = finding.service.as_ref().map_or("unknown", |s| s.name.as_str());
-            let banner = escape::lossy(banner).into_owned();
+        let (service, banner) = (finding.service.as_ref(), finding.banner.as_deref());
+        if service.is_some() || banner.is_some() {
+            let name = service.map_or("unknown", |s| s.name.as_str());
+            let banner = banner.map(|banner| escape::lossy(banner).into_owned());
             self.record(&port(None, None, None, Some(Banner { name, banner })))?;
         }
         Ok(())

@@ -229,7 +229,7 @@ impl Outputs {
         // Without the last writer, whose file has it.
         let main = if self.continued { self.writers.pop() } else { None };
         let taken = match record {
-            Record::Endpoint(seen) => self.finding(&Finding::from(seen)),
+            Record::Endpoint(found) => self.finding(&found),
             Record::Host(host) => {
                 let taken = self.host(&host);
                 self.told.insert(host.addr);

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use portolan_core::{HostObservation, Note, PortState, Reason, ScanStats};
-use portolan_store::ServiceRecord;
 use serde::Serialize;
 
+use super::service::ServiceDto;
 use super::{End, Header, ResultWriter, Sink};
 use crate::finding::{Finding, rfc3339};
 
@@ -74,7 +74,7 @@ pub(super) struct EndpointRecord<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     rtt_us: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    service: Option<ServiceObject<'a>>,
+    service: Option<ServiceDto>,
     #[serde(skip_serializing_if = "Option::is_none")]
     banner: Option<String>,
     /// The octets, where the banner is no UTF-8 text.
@@ -83,7 +83,7 @@ pub(super) struct EndpointRecord<'a> {
 }
 
 impl<'a> EndpointRecord<'a> {
-    pub(super) fn new(site: &'a str, finding: &'a Finding) -> Self {
+    pub(super) fn new(site: &'a str, finding: &Finding) -> Self {
         let seen = &finding.seen;
         let banner = finding.banner.as_deref();
         let raw = banner.filter(|b| std::str::from_utf8(b).is_err());
@@ -97,35 +97,9 @@ impl<'a> EndpointRecord<'a> {
             reason: seen.reason.name(),
             ttl: seen.ttl,
             rtt_us: seen.rtt.map(micros),
-            service: finding.service.as_ref().map(ServiceObject::new),
+            service: finding.service.clone().map(ServiceDto::from),
             banner: banner.map(|b| String::from_utf8_lossy(b).into_owned()),
             banner_base64: raw.map(|b| base64::engine::general_purpose::STANDARD.encode(b)),
-        }
-    }
-}
-
-#[derive(Debug, Serialize)]
-struct ServiceObject<'a> {
-    name: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    product: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    extra: Option<&'a str>,
-    cpe: &'a [String],
-    tls: bool,
-}
-
-impl<'a> ServiceObject<'a> {
-    fn new(service: &'a ServiceRecord) -> Self {
-        Self {
-            name: &service.name,
-            product: service.product.as_deref(),
-            version: service.version.as_deref(),
-            extra: service.extra.as_deref(),
-            cpe: &service.cpe,
-            tls: service.tls,
         }
     }
 }

@@ -7,10 +7,10 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use portolan_core::probe::TcpScan;
 use portolan_core::{Reason, Transport, UnixTime};
-use portolan_store::ServiceRecord;
+use portolan_store::{CertificateRecord, ServiceRecord, cpe};
 
 use super::{Choices, End, Header, ResultWriter, Sink, escape};
-use crate::finding::Finding;
+use crate::finding::{Finding, rfc3339};
 use crate::ledger::{HostEntry, Listed, Portrait, Summed};
 
 /// Silent hosts that are listed as down, as `nmap -v` does: readers learn from it what was asked.
@@ -195,7 +195,33 @@ fn port_element(text: &mut String, transport: Transport, port: u16, listed: &Lis
         let banner = escape::xml(&escape::line(&escape::lossy(banner)));
         let _ = write!(text, "<script id=\"banner\" output=\"{banner}\"/>");
     }
+    let service = listed.finding.and_then(|f| f.service.as_ref());
+    let tls = service.and_then(|service| service.tls_info.as_ref());
+    if let Some(certificate) = tls.and_then(|tls| tls.certificate.as_ref()) {
+        certificate_script(text, certificate);
+    }
     text.push_str("</port>\n");
+}
+
+/// What nmap's script `ssl-cert` tells, as far as it is known, in the lines that it has for it.
+fn certificate_script(text: &mut String, certificate: &CertificateRecord) {
+    let (from, to) = (rfc3339(certificate.not_before), rfc3339(certificate.not_after));
+    let mut lines = vec![format!("Subject: {}", certificate.subject)];
+    if !certificate.names.is_empty() {
+        lines.push(format!("Subject Alternative Name: {}", certificate.names.join(", ")));
+    }
+    lines.push(format!("Issuer: {}", certificate.issuer));
+    lines.push(format!("Signature Algorithm: {}", certificate.signature));
+    lines.push(format!("Not valid before: {from}"));
+    lines.push(format!("Not valid after:  {to}"));
+    let digest = certificate.fingerprint();
+    lines.extend(digest.as_ref().map(|digest| format!("SHA-256: {digest}")));
+    let lines: Vec<String> = lines.iter().map(|line| escape::xml(&escape::line(line))).collect();
+    let _ = write!(text, "<script id=\"ssl-cert\" output=\"{}\">", lines.join("&#10;"));
+    if let Some(digest) = digest {
+        let _ = write!(text, "<elem key=\"sha256\">{digest}</elem>");
+    }
+    text.push_str("</script>");
 }
 
 fn service_element(text: &mut String, service: &ServiceRecord) {
@@ -204,6 +230,8 @@ fn service_element(text: &mut String, service: &ServiceRecord) {
         ("product", &service.product),
         ("version", &service.version),
         ("extrainfo", &service.extra),
+        ("ostype", &service.os),
+        ("devicetype", &service.device),
     ];
     for (name, value) in fields {
         if let Some(value) = value {
@@ -220,25 +248,9 @@ fn service_element(text: &mut String, service: &ServiceRecord) {
     }
     text.push('>');
     for cpe in &service.cpe {
-        let _ = write!(text, "<cpe>{}</cpe>", escape::xml(&cpe_uri(cpe)));
+        let _ = write!(text, "<cpe>{}</cpe>", escape::xml(&cpe::to_uri(cpe)));
     }
     text.push_str("</service>");
-}
-
-/// `cpe:2.3:a:vendor:product:1.0:*:…` as the URI of CPE 2.2 that nmap's readers know:
-/// `cpe:/a:vendor:product:1.0`. Other text stays as it is.
-fn cpe_uri(name: &str) -> String {
-    let Some(rest) = name.strip_prefix("cpe:2.3:") else {
-        return name.to_owned();
-    };
-    // A colon inside a component is written with a backslash.
-    let rest = rest.replace("\\:", "%3a").replace('\\', "");
-    let mut parts: Vec<&str> = rest.split(':').collect();
-    while parts.last().is_some_and(|p| matches!(*p, "*" | "-" | "")) {
-        parts.pop();
-    }
-    let parts: Vec<&str> = parts.into_iter().map(|p| if p == "*" { "" } else { p }).collect();
-    format!("cpe:/{}", parts.join(":"))
 }
 
 fn address(addr: IpAddr) -> String {

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use portolan_core::{HostObservation, PortState};
 
+use super::service::{full_name, in_words};
 use super::{Choices, End, Header, ResultWriter, Sink, escape};
 use crate::finding::Finding;
 
@@ -57,9 +58,7 @@ impl ResultWriter for Table {
         let endpoint = seen.endpoint;
         let port = format!("{}/{}", endpoint.port, endpoint.transport);
         let (service, info) = if let Some(service) = &finding.service {
-            let parts = [&service.product, &service.version, &service.extra];
-            let words: Vec<&str> = parts.into_iter().filter_map(Option::as_deref).collect();
-            (service.name.clone(), words.join(" "))
+            (full_name(service), in_words(service))
         } else {
             // The registry's name for the port, which says nothing of who answers there.
             let name = portolan_fingerprints::name_of(endpoint.transport, endpoint.port);

@@ -9,7 +9,10 @@ use portolan_core::target::{Block, PortSet, TargetSpec};
 use portolan_core::{
     Endpoint, HostObservation, MacAddr, Observation, PortState, Reason, Transport,
 };
-use portolan_store::ServiceRecord;
+use portolan_store::{
+    CertificateRecord, HostKeyRecord, ServiceRecord, SshAlgorithms, SshRecord, TlsRecord,
+    WeaknessRecord,
+};
 
 use super::*;
 use crate::args::scan::Format;
@@ -51,6 +54,70 @@ fn seen(transport: Transport, port: u16, state: PortState, reason: Reason) -> Fi
 
 const HOSTILE: &[u8] = b"=cmd|'/c calc'!A1\x1b[31m\"><script>&\r\n,\xff\xe2\x80\xae]]>";
 
+/// A service whose every text means harm.
+fn hostile_service() -> ServiceRecord {
+    let text = || "=HYPERLINK(\"x\")\t<&/,\u{202e}\x1b[2J\r\n\u{0}\u{fffe}]]>'".to_owned();
+    let certificate = CertificateRecord {
+        subject: text(),
+        common_name: Some(text()),
+        names: vec![text(), text()],
+        names_total: 2,
+        issuer: text(),
+        serial: text(),
+        key: text(),
+        signature: text(),
+        sha256: Some([0xab; 32]),
+        ..CertificateRecord::default()
+    };
+    let tls = TlsRecord {
+        version: Some(text()),
+        cipher: Some(text()),
+        alpn: Some(text()),
+        accepted: vec![text()],
+        fingerprint: Some(text()),
+        certificate: Some(certificate),
+        chain_len: 1,
+    };
+    let weakness = WeaknessRecord {
+        name: text(),
+        kind: text(),
+        severity: text(),
+        why: text(),
+        source: text(),
+    };
+    let ssh = SshRecord {
+        software: Some(text()),
+        host_keys: vec![HostKeyRecord { kind: text(), bits: None, sha256: [1; 32] }],
+        algorithms: SshAlgorithms { kex: vec![text()], ..SshAlgorithms::default() },
+        auth_methods: Some(vec![text()]),
+        weaknesses: vec![weakness],
+        terrapin: Some(true),
+    };
+    ServiceRecord {
+        name: "http".to_owned(),
+        product: Some(text()),
+        version: Some(text()),
+        extra: Some(text()),
+        vendor: Some(text()),
+        os: Some(text()),
+        device: Some(text()),
+        cpe: vec![text()],
+        tls: true,
+        tls_info: Some(Box::new(tls)),
+        ssh: Some(Box::new(ssh)),
+    }
+}
+
+/// An endpoint with all that can be known of one, and its line of NDJSON.
+pub(crate) fn full_finding() -> (Finding, String) {
+    let mut finding = seen(Transport::Tcp, 80, PortState::Open, Reason::SynAck);
+    finding.service = Some(hostile_service());
+    finding.banner = Some(HOSTILE.to_vec());
+    let record = super::ndjson::EndpointRecord::new("default", &finding);
+    let line = serde_json::to_string(&record).unwrap() + "\n";
+    (finding, line)
+}
+
 fn findings() -> Vec<Finding> {
     let mut ssh = seen(Transport::Tcp, 22, PortState::Open, Reason::SynAck);
     ssh.service = Some(ServiceRecord {
@@ -59,16 +126,11 @@ fn findings() -> Vec<Finding> {
         version: Some("9.2p1".to_owned()),
         extra: Some("Debian-2+deb12u10".to_owned()),
         cpe: vec!["cpe:2.3:a:openbsd:openssh:9.2:p1:*:*:*:*:*:*".to_owned()],
-        tls: false,
+        ..ServiceRecord::default()
     });
     ssh.banner = Some(b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u10\r\n".to_vec());
     let mut evil = seen(Transport::Tcp, 80, PortState::Open, Reason::SynAck);
-    evil.service = Some(ServiceRecord {
-        name: "http".to_owned(),
-        product: Some("=HYPERLINK(\"x\")\t<&/,\u{202e}".to_owned()),
-        tls: true,
-        ..ServiceRecord::default()
-    });
+    evil.service = Some(hostile_service());
     evil.banner = Some(HOSTILE.to_vec());
     let mut all = vec![ssh, evil];
     all.push(seen(Transport::Udp, 53, PortState::Open, Reason::UdpResponse));
@@ -184,8 +246,10 @@ fn the_table_shows_what_matters_and_nothing_hostile() {
     assert_eq!(lines[0], "ADDRESS          PORT       STATE          SERVICE           DETAIL");
     assert_eq!(
         lines[1],
-        "10.0.0.7         22/tcp     open           ssh               OpenSSH 9.2p1 Debian-2+deb12u10"
+        "10.0.0.7         22/tcp     open           ssh               OpenSSH 9.2p1 (Debian-2+deb12u10)"
     );
+    assert!(lines[2].contains("ssl/http"), "{}", lines[2]);
+    assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text}");
     assert_eq!(lines.len(), 4, "closed and filtered ports are counted, not listed: {text}");
     let verbose = written(Format::Table, Choices { verbose: true, open_only: false });
     assert_eq!(verbose.lines().count(), findings().len() + 1);
@@ -197,6 +261,15 @@ fn csv_cells_start_no_formula() {
     let mut reader = ::csv::Reader::from_reader(text.as_bytes());
     let rows: Vec<::csv::StringRecord> = reader.records().collect::<Result<_, _>>().unwrap();
     assert_eq!(rows.len(), findings().len() + 1, "a row for the host as well");
+    let head: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    let cell = |row: usize, name: &str| &rows[row][head.iter().position(|h| h == name).unwrap()];
+    assert_eq!(head[12], "banner", "what was there stays where it was");
+    assert_eq!((cell(0, "extra"), cell(0, "tls")), ("Debian-2+deb12u10", "false"));
+    assert_eq!((cell(1, "cert_sha256"), cell(1, "tls")), (&*"ab".repeat(32), "true"));
+    assert!(
+        cell(1, "ssh_host_keys").ends_with(" SHA256:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE")
+    );
+    assert_eq!(cell(2, "tls"), "", "nothing is known");
     let host: Vec<&str> = rows.last().unwrap().iter().skip(2).take(7).collect();
     assert_eq!(host, ["10.0.0.7", "", "", "up", "arp-response", "", "95"]);
     for cell in rows.iter().flatten() {
@@ -212,6 +285,7 @@ fn lists_are_masscans() {
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[..2], ["#masscan", "open tcp 22 10.0.0.7 1795287600"]);
     assert!(lines[2].starts_with("banner tcp 22 10.0.0.7 1795287600 ssh SSH-2.0-OpenSSH"));
+    assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text}");
     assert_eq!(lines.last(), Some(&"# end"));
     let json: serde_json::Value =
         serde_json::from_str(&written(Format::MasscanJson, Choices::default())).unwrap();
@@ -228,7 +302,10 @@ fn grepable_lines_have_their_fields() {
     let fields: Vec<&str> = lines[2].split('\t').collect();
     assert_eq!(fields.len(), 3, "{}", lines[2]);
     let ports: Vec<&str> = fields[1].strip_prefix("Ports: ").unwrap().split(", ").collect();
-    assert_eq!(ports[0], "22/open/tcp//ssh//OpenSSH 9.2p1/");
+    assert_eq!(ports[0], "22/open/tcp//ssh//OpenSSH 9.2p1 (Debian-2+deb12u10)/");
+    let http = ports.iter().find(|port| port.starts_with("80/")).unwrap();
+    assert!(http.starts_with("80/open/tcp//ssl|http//=HYPERLINK("), "{http}");
+    assert!(!lines.concat().contains(|c: char| c.is_control() && c != '\t'));
     assert!(
         ports.iter().all(|p| p.matches('/').count() == 7 || p.matches('/').count() == 6),
         "{ports:?}"
@@ -271,6 +348,12 @@ fn xml_is_well_formed_and_complete() {
     assert!(text.contains(r#"<address addr="02:00:5E:10:00:01" addrtype="mac"/>"#));
     assert!(text.contains(r#"<status state="down" reason="no-response""#));
     assert!(!text.contains("<script>"));
+    assert!(!text.contains(['\0', '\x1b', '\u{fffe}']), "what XML can't hold");
+    assert!(text.contains(r#"<service name="ssh" product="OpenSSH" version="9.2p1" "#), "{text}");
+    assert!(text.contains(r#"tunnel="ssl" method="probed" conf="10">"#));
+    let digest = "ab".repeat(32);
+    assert!(text.contains(r#"<script id="ssl-cert" output="Subject: =HYPERLINK("#), "{text}");
+    assert!(text.contains(&format!("SHA-256: {digest}\"><elem key=\"sha256\">{digest}</elem>")));
 }
 
 #[test]
@@ -286,4 +369,39 @@ fn what_is_written_is_read_back_by_the_importer() {
     assert_eq!(state(Transport::Tcp, 25), Some(PortState::Filtered));
     assert_eq!(state(Transport::Tcp, 155), Some(PortState::Filtered));
     assert_eq!(state(Transport::Tcp, 443), None);
+    let service = |port| {
+        let found = report.states.iter().find(|s| s.endpoint == Endpoint::tcp(addr(7), port));
+        found.and_then(|found| found.service.clone()).unwrap()
+    };
+    assert_eq!(Some(service(22)), findings()[0].service);
+    // What XML can't hold comes back in the words that it was written in.
+    let (evil, back) = (hostile_service(), service(80));
+    assert!(back.tls);
+    for (written, read) in [
+        (evil.product, back.product),
+        (evil.version, back.version),
+        (evil.extra, back.extra),
+        (evil.os, back.os),
+        (evil.device, back.device),
+    ] {
+        let words = written.unwrap().replace('\x1b', "\\x1b").replace('\0', "\\x00");
+        assert_eq!(read.unwrap(), words.replace('\u{fffe}', "\\u{fffe}"));
+    }
+}
+
+#[test]
+fn a_service_is_one_object_wherever_it_is_json() {
+    let (finding, line) = full_finding();
+    let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let service = &value["service"];
+    assert_eq!(service["tls"], true, "a boolean, as the contract says");
+    assert_eq!(service["tls_info"]["certificate"]["sha256"], "ab".repeat(32));
+    assert_eq!(service["tls_info"]["certificate"]["not_before"], "1970-01-01T00:00:00Z");
+    assert_eq!(service["ssh"]["host_keys"][0]["bits"], serde_json::Value::Null);
+    let dto = super::service::ServiceDto::from(finding.service.clone().unwrap());
+    assert_eq!(serde_json::to_value(&dto).unwrap(), *service);
+    assert_eq!(dto.into_record(), finding.service);
+    let text = written(Format::Json, Choices::default());
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(document["results"][1]["service"], *service);
 }

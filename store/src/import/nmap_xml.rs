@@ -239,7 +239,7 @@ impl Parser {
     fn cpe(&mut self, text: &str) {
         let service = self.port.as_mut().and_then(|port| port.service.as_mut());
         if let Some(service) = service.filter(|service| service.cpe.len() < 8) {
-            service.cpe.push(text.to_owned());
+            service.cpe.push(crate::cpe::from_uri(text));
         }
     }
 
@@ -269,8 +269,10 @@ fn service<'a>(get: &impl Fn(&str) -> Option<&'a str>) -> Option<ServiceRecord> 
         product: text("product"),
         version: text("version"),
         extra: text("extrainfo"),
-        cpe: Vec::new(),
+        os: text("ostype"),
+        device: text("devicetype"),
         tls: get("tunnel") == Some("ssl"),
+        ..ServiceRecord::default()
     })
 }
 

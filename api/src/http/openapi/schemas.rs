@@ -19,6 +19,9 @@ pub(super) fn all() -> Value {
     add("Problem", problem());
     add("Info", info());
     add("Service", service());
+    add("Tls", tls());
+    add("Certificate", certificate());
+    add("Ssh", ssh());
     differences(&mut add);
     states_of_endpoints(&mut add);
     add(
@@ -60,8 +63,14 @@ fn differences(add: &mut impl FnMut(&str, Value)) {
             ("scan_b", id_or_null()),
             ("comment", text()),
             ("kind", text()),
+            ("changes", json!({"type": "array", "items": reference("ServiceChange")})),
         ])),
     );
+    add("ServiceChange", object(&[("kind", kinds()), ("from", text()), ("to", text())]));
+}
+
+fn kinds() -> Value {
+    json!({"type": "string", "enum": portolan_store::ChangeKind::ALL.map(portolan_store::ChangeKind::name)})
 }
 
 fn states_of_endpoints(add: &mut impl FnMut(&str, Value)) {
@@ -97,6 +106,9 @@ fn states_of_endpoints(add: &mut impl FnMut(&str, Value)) {
             ("to", reference("State")),
             ("scan_id", integer()),
             ("at", reference("Time")),
+            ("kind", kinds()),
+            ("before", text_or_null()),
+            ("after", text_or_null()),
         ])),
     );
 }
@@ -203,15 +215,81 @@ fn info() -> Value {
     ])
 }
 
+fn text_or_null() -> Value {
+    json!({"type": ["string", "null"]})
+}
+
+fn texts() -> Value {
+    json!({"type": "array", "items": text()})
+}
+
 fn service() -> Value {
-    let maybe = || json!({"type": ["string", "null"]});
     object(&[
         ("name", text()),
-        ("product", maybe()),
-        ("version", maybe()),
-        ("extra", maybe()),
-        ("cpe", json!({"type": "array", "items": text()})),
-        ("tls", json!({"type": "boolean"})),
+        ("product", text_or_null()),
+        ("version", text_or_null()),
+        ("extra", text_or_null()),
+        ("cpe", texts()),
+        ("tls", json!({"type": "boolean", "description": "Spoken inside TLS from the start."})),
+        ("vendor", text_or_null()),
+        ("os", text_or_null()),
+        ("device", text_or_null()),
+        ("tls_info", or_null("Tls")),
+        ("ssh", or_null("Ssh")),
+    ])
+}
+
+fn tls() -> Value {
+    object(&[
+        ("version", text_or_null()),
+        ("cipher", text_or_null()),
+        ("alpn", text_or_null()),
+        ("accepted", texts()),
+        ("fingerprint", text_or_null()),
+        ("chain_len", integer()),
+        ("certificate", or_null("Certificate")),
+    ])
+}
+
+fn certificate() -> Value {
+    object(&[
+        ("subject", text()),
+        ("common_name", text_or_null()),
+        ("names", texts()),
+        ("names_total", integer()),
+        ("issuer", text()),
+        ("serial", text()),
+        ("not_before", reference("Time")),
+        ("not_after", reference("Time")),
+        ("key", text()),
+        ("signature", text()),
+        ("sha256", text_or_null()),
+        ("self_signed", json!({"type": "boolean"})),
+    ])
+}
+
+fn ssh() -> Value {
+    let key = object(&[
+        ("type", text()),
+        ("bits", json!({"type": ["integer", "null"]})),
+        ("fingerprint", text()),
+    ]);
+    let lists = ["kex", "host_keys", "ciphers", "macs", "compression"];
+    let weakness = object(&["name", "kind", "severity", "why", "source"].map(|n| (n, text())));
+    object(&[
+        ("software", text_or_null()),
+        ("host_keys", json!({"type": "array", "items": key})),
+        ("algorithms", object(&lists.map(|name| (name, texts())))),
+        (
+            "auth_methods",
+            json!({
+                "type": ["array", "null"],
+                "items": text(),
+                "description": "Null where it could not be told."
+            }),
+        ),
+        ("weaknesses", json!({"type": "array", "items": weakness})),
+        ("terrapin", json!({"type": ["boolean", "null"], "description": "CVE-2023-48795."})),
     ])
 }
 

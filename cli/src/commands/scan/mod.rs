@@ -161,8 +161,8 @@ fn outputs(
     let mut known = Vec::new();
     let mut written = Ok(());
     let recalled = earlier.recall(&mut |record| {
-        if let Record::Endpoint(seen) = &record {
-            known.push(seen.endpoint);
+        if let Record::Endpoint(found) = &record {
+            known.push(found.seen.endpoint);
         }
         if known.len() >= KNOWN_LEN_MAX {
             scan.know(known.drain(..));
