@@ -1,85 +1,67 @@
 //! All signatures, and who said that.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
-
-use crate::decode;
-use crate::http;
+use crate::index::Index;
 use crate::kind::Kind;
+use crate::raw::Packed;
 use crate::service::Service;
 use crate::signature::{Signature, SignatureError};
+use crate::{decode, greeting, http};
 
 /// Octets that are looked at, at most: who has not said who it is by then will not.
 pub const DATA_LEN_MAX: usize = 16 << 10;
 
-/// Files of `data/signatures/`, by name and content.
-macro_rules! files {
-    ($($name:literal,)*) => {
-        &[$(($name, include_str!(concat!("../data/signatures/", $name)))),*]
-    };
+/// How sure it must be who says the rest of a greeting whose protocol is not known.
+const GREETING_SCORE_MIN: u8 = 60;
+
+/// Signatures that are tried, at most. What a service says has the literals of a few dozen; only
+/// what was made for it has those of hundreds, and each may cost its compilation.
+pub const TRIES_MAX: usize = 48;
+
+/// The signatures of `data/signatures/`, as `build.rs` packs them.
+static PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/signatures.bin"));
+
+static EMBEDDED: LazyLock<Database> = LazyLock::new(|| Database::new(built_in()));
+
+/// The signatures that are built in.
+fn built_in() -> Vec<Signature> {
+    let packed: Vec<Packed<'static>> = postcard::from_bytes(PACKED).unwrap_or_default();
+    // A test checks every file; what is wrong would leave its product unknown.
+    packed.iter().filter_map(|packed| Signature::unpacked(packed).ok()).collect()
 }
-
-/// The files that are built in.
-const FILES: &[(&str, &str)] = files![
-    "broker.toml",
-    "database.toml",
-    "dns-version.toml",
-    "ftp.toml",
-    "http-cookie.toml",
-    "http-path.toml",
-    "http-server.toml",
-    "http-title.toml",
-    "http-www-authenticate.toml",
-    "imap.toml",
-    "industrial.toml",
-    "misc-binary.toml",
-    "misc-line.toml",
-    "nntp.toml",
-    "pop3.toml",
-    "remote.toml",
-    "sip.toml",
-    "smtp.toml",
-    "snmp-sysdescr.toml",
-    "ssh.toml",
-    "telnet.toml",
-    "tls-cert-subject.toml",
-];
-
-static EMBEDDED: LazyLock<Database> = LazyLock::new(|| {
-    let read = FILES.iter().map(|(file, text)| Signature::read(file, text));
-    // A test reads every file; one that could not be read would leave its products unknown.
-    Database::new(read.filter_map(Result::ok).flatten().collect())
-});
 
 /// Signatures by what they read, ready to be searched.
 #[derive(Debug)]
 pub struct Database {
     signatures: Vec<Signature>,
-    by_kind: BTreeMap<Kind, Index>,
+    by_kind: BTreeMap<Kind, OfKind>,
 }
 
 /// The signatures of one kind.
-#[derive(Debug)]
-struct Index {
-    /// Finds every literal in one pass; `None` without literals.
-    literals: Option<AhoCorasick>,
-    /// Which signatures each literal belongs to.
-    of_literal: Vec<Vec<usize>>,
-    /// Signatures without one.
-    others: Vec<usize>,
+#[derive(Debug, Default)]
+struct OfKind {
+    /// Where they are.
+    places: Vec<u32>,
+    /// Made when the first octets of that kind come.
+    index: OnceLock<Index>,
 }
 
 impl Database {
+    fn index(&self, kind: Kind) -> Option<&Index> {
+        let OfKind { places, index } = self.by_kind.get(&kind)?;
+        Some(index.get_or_init(|| Index::new(&self.signatures, places)))
+    }
+
+    fn at(&self, place: u32) -> Option<&Signature> {
+        self.signatures.get(usize::try_from(place).ok()?)
+    }
+
     /// The signatures that are built in.
     pub fn embedded() -> &'static Self {
         &EMBEDDED
-    }
-
-    /// The files that are built in: name and content.
-    pub const fn files() -> &'static [(&'static str, &'static str)] {
-        FILES
     }
 
     /// A database of the built-in signatures and of those in further files, given by name and
@@ -88,10 +70,7 @@ impl Database {
     /// # Errors
     /// [`SignatureError`] for the first signature that is wrong or could be slow.
     pub fn with(files: &[(String, String)]) -> Result<Self, SignatureError> {
-        let mut signatures = Vec::new();
-        for (file, text) in FILES {
-            signatures.extend(Signature::read(file, text)?);
-        }
+        let mut signatures = built_in();
         for (file, text) in files {
             let read = Signature::read(file, text)?;
             for (at, signature) in read.iter().enumerate() {
@@ -107,17 +86,17 @@ impl Database {
         Ok(Self::new(signatures))
     }
 
-    fn new(signatures: Vec<Signature>) -> Self {
-        let mut kinds: BTreeMap<Kind, Vec<usize>> = BTreeMap::new();
-        for (at, signature) in signatures.iter().enumerate() {
-            kinds.entry(signature.kind()).or_default().push(at);
+    fn new(mut signatures: Vec<Signature>) -> Self {
+        // The surest first, and of equals the first: the first that matches is the answer.
+        signatures.sort_by_key(|signature| Reverse(signature.score()));
+        let mut by_kind: BTreeMap<Kind, OfKind> = BTreeMap::new();
+        for (place, signature) in (0..).zip(&signatures) {
+            by_kind.entry(signature.kind()).or_default().places.push(place);
         }
-        let index = |(kind, of_kind): (Kind, Vec<usize>)| (kind, Index::new(&signatures, &of_kind));
-        let by_kind = kinds.into_iter().map(index).collect();
         Self { signatures, by_kind }
     }
 
-    /// Its signatures.
+    /// Its signatures, the surest first.
     pub fn signatures(&self) -> &[Signature] {
         &self.signatures
     }
@@ -126,7 +105,9 @@ impl Database {
     /// count only if nothing of it matches. Of a banner that is a reply with fields of its own
     /// (SNMP, DNS, SIP, …) these are read too.
     ///
-    /// Looks at the first [`DATA_LEN_MAX`] octets, in time linear in their number.
+    /// A banner without what its protocol's greeting begins with is read as if it had that too.
+    /// Looks at the first [`DATA_LEN_MAX`] octets, and at no more than [`TRIES_MAX`] signatures
+    /// whose literal occurs, in time linear in the number of octets.
     pub fn identify(&self, protocol: Option<&str>, kind: Kind, octets: &[u8]) -> Option<Service> {
         let octets = octets.get(..DATA_LEN_MAX).unwrap_or(octets);
         let found = self.by_signatures(protocol, kind, octets);
@@ -139,50 +120,92 @@ impl Database {
 
     /// Who says `octets`, as far as signatures tell.
     fn by_signatures(&self, protocol: Option<&str>, kind: Kind, octets: &[u8]) -> Option<Service> {
-        let mut found = self.matches(kind, octets);
-        if kind == Kind::HttpHead || kind == Kind::Banner && octets.starts_with(b"HTTP/") {
-            for (part, value) in http::parts(octets) {
-                found.extend(self.matches(part, value));
+        let mut search = Search::new(self, protocol.map(greeting::service_of));
+        if kind == Kind::Banner {
+            search.look(kind, octets);
+            if octets.starts_with(b"HTTP/") {
+                search.look_into(octets);
             }
+        } else if kind == Kind::HttpHead {
+            search.look(kind, octets);
+            search.look_into(octets);
+        } else {
+            search.look(kind, octets.trim_ascii());
         }
-        let own = |service: &Service| protocol.is_some_and(|protocol| protocol == service.name);
-        // The first of equals, as in the files.
-        found.into_iter().rev().max_by_key(|service| (own(service), service.score))
+        let found = search.found.and_then(|(signature, octets)| signature.service(octets));
+        let own = |service: &Service| search.protocol.is_none_or(|name| name == service.name);
+        let sure = found.as_ref().is_some_and(|found| own(found) && found.product.is_some());
+        if sure || kind != Kind::Banner {
+            return found;
+        }
+        self.completed(&search, octets).or(found)
     }
 
-    /// Everything in the database that `octets` match.
-    pub fn matches(&self, kind: Kind, octets: &[u8]) -> Vec<Service> {
-        let Some(index) = self.by_kind.get(&kind) else { return Vec::new() };
-        let mut candidates = index.others.clone();
-        if let Some(literals) = &index.literals {
-            let mut occurs = vec![false; index.of_literal.len()];
-            for hit in literals.find_overlapping_iter(octets) {
-                if let Some(occurs) = occurs.get_mut(hit.pattern().as_usize()) {
-                    *occurs = true;
-                }
+    /// Who says `banner` if it is the rest of a greeting; only one whose product is known.
+    fn completed(&self, search: &Search<'_>, banner: &[u8]) -> Option<Service> {
+        let known = search.protocol.is_some();
+        let mut best: Option<Service> = None;
+        for (name, whole) in greeting::completed(search.protocol, banner) {
+            let mut search = Search::new(self, Some(name));
+            search.look(Kind::Banner, &whole);
+            let found = search.found.and_then(|(signature, octets)| signature.service(octets));
+            let sure = |found: &Service| known || found.score >= GREETING_SCORE_MIN;
+            let found = found.filter(|f| f.name == name && f.product.is_some() && sure(f));
+            if found.as_ref().map(|f| f.score) > best.as_ref().map(|b| b.score) {
+                best = found;
             }
-            let of_occurring = index.of_literal.iter().zip(occurs).filter(|(_, occurs)| *occurs);
-            candidates.extend(of_occurring.flat_map(|(of_literal, _)| of_literal));
         }
-        candidates.sort_unstable();
-        let signatures = candidates.into_iter().filter_map(|at| self.signatures.get(at));
-        signatures.filter_map(|signature| signature.matches(octets)).collect()
+        best
     }
 }
 
-impl Index {
-    fn new(signatures: &[Signature], of_kind: &[usize]) -> Self {
-        let mut by_literal: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        let mut others = Vec::new();
-        for at in of_kind {
-            match signatures.get(*at).and_then(Signature::has) {
-                Some(has) => by_literal.entry(has.to_ascii_lowercase()).or_default().push(*at),
-                None => others.push(*at),
+/// Looking for the surest signature.
+struct Search<'a> {
+    database: &'a Database,
+    /// The service that is preferred.
+    protocol: Option<&'a str>,
+    /// What matched, and which octets.
+    found: Option<(&'a Signature, &'a [u8])>,
+    /// How many signatures may still be tried.
+    tries: usize,
+}
+
+impl<'a> Search<'a> {
+    const fn new(database: &'a Database, protocol: Option<&'a str>) -> Self {
+        Self { database, protocol, found: None, tries: TRIES_MAX }
+    }
+
+    /// Looks at each part of a response head of HTTP.
+    fn look_into(&mut self, head: &'a [u8]) {
+        for (part, value) in http::parts(head) {
+            self.look(part, value);
+        }
+    }
+
+    /// Looks for who says `octets`; what is surer than what was found takes its place.
+    fn look(&mut self, kind: Kind, octets: &'a [u8]) {
+        let Some(index) = self.database.index(kind) else { return };
+        let mut candidates = index.candidates(&self.database.signatures, octets);
+        if let Some(protocol) = self.protocol {
+            let signature = |place: &u32| self.database.at(*place);
+            candidates.sort_by_key(|place| signature(place).is_none_or(|s| s.name() != protocol));
+        }
+        for place in candidates {
+            let Some(signature) = self.database.at(place) else { continue };
+            if self.found.is_some_and(|(found, _)| self.rank(signature) <= self.rank(found)) {
+                return;
+            }
+            let Some(left) = self.tries.checked_sub(1) else { return };
+            self.tries = left;
+            if signature.pattern().is_match(octets) {
+                self.found = Some((signature, octets));
+                return;
             }
         }
-        let mut builder = AhoCorasickBuilder::new();
-        builder.ascii_case_insensitive(true);
-        let literals = builder.build(by_literal.keys()).ok().filter(|_| !by_literal.is_empty());
-        Self { literals, of_literal: by_literal.into_values().collect(), others }
+    }
+
+    /// How much a match counts.
+    fn rank(&self, signature: &Signature) -> (bool, u8) {
+        (self.protocol.is_some_and(|name| name == signature.name()), signature.score())
     }
 }

@@ -1,16 +1,15 @@
 //! One signature: how one product speaks.
 
-use std::sync::OnceLock;
+use std::borrow::Cow;
 
-use regex::bytes::{Captures, Regex, RegexBuilder};
 use serde::Deserialize;
 
 use crate::kind::Kind;
+use crate::pattern::Pattern;
+use crate::raw::{File, Packed};
 use crate::service::Service;
 use crate::template::{fill, fill_cpe, groups};
 
-/// Octets that a compiled pattern may take: one that wants more could be slow too.
-const PATTERN_LEN_MAX: usize = 1 << 20;
 /// The shortest literal.
 const HAS_LEN_MIN: usize = 2;
 /// The score of a signature that names a product, and of one that does not, unless it says.
@@ -44,31 +43,6 @@ pub enum SignatureError {
     },
 }
 
-/// A file of signatures.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    signature: Vec<Raw>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    service: String,
-    kind: String,
-    has: Option<String>,
-    pattern: String,
-    product: Option<String>,
-    vendor: Option<String>,
-    version: Option<String>,
-    extra: Option<String>,
-    os: Option<String>,
-    device: Option<String>,
-    cpe: Option<String>,
-    score: Option<u8>,
-    examples: Vec<Example>,
-}
-
 /// What a real server says, and what must come of it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -95,21 +69,23 @@ impl Example {
     }
 }
 
+/// A text that lies in the program, or that was read.
+type Text = Cow<'static, str>;
+
 /// How one product speaks, or one service whose product is not known.
 #[derive(Debug)]
 pub struct Signature {
-    service: String,
+    service: Text,
     kind: Kind,
-    has: Option<String>,
-    pattern: String,
-    regex: OnceLock<Option<Regex>>,
-    product: Option<String>,
-    vendor: Option<String>,
-    version: Option<String>,
-    extra: Option<String>,
-    os: Option<String>,
-    device: Option<String>,
-    cpe: Option<String>,
+    has: Vec<Text>,
+    pattern: Pattern,
+    product: Option<Text>,
+    vendor: Option<Text>,
+    version: Option<Text>,
+    extra: Option<Text>,
+    os: Option<Text>,
+    device: Option<Text>,
+    cpe: Option<Text>,
     score: u8,
     examples: Vec<Example>,
 }
@@ -123,64 +99,75 @@ impl Signature {
     /// [`SignatureError`], for the first that is wrong.
     pub fn read(file: &str, text: &str) -> Result<Vec<Self>, SignatureError> {
         let syntax = |e| SignatureError::Syntax { file: file.to_owned(), source: Box::new(e) };
-        let read: File = toml::from_str(text).map_err(syntax)?;
-        let one = |(at, raw): (usize, Raw)| {
-            let name = raw.product.clone().unwrap_or_else(|| raw.service.clone());
-            Self::of(raw).map_err(|problem| SignatureError::Field {
+        let read: File<Example> = toml::from_str(text).map_err(syntax)?;
+        let mut signatures = Vec::with_capacity(read.signature.len());
+        for (at, raw) in read.signature.into_iter().enumerate() {
+            let field = |problem| SignatureError::Field {
                 file: file.to_owned(),
                 number: at + 1,
-                name,
+                name: raw.product.clone().unwrap_or_else(|| raw.service.clone()),
                 problem,
-            })
-        };
-        read.signature.into_iter().enumerate().map(one).collect()
+            };
+            if raw.examples.is_empty() {
+                return Err(field("no example".to_owned()));
+            }
+            let mut signature =
+                Self::of(&raw.packed(), |text| Cow::Owned(text.to_owned())).map_err(field)?;
+            signature.examples = raw.examples;
+            signatures.push(signature);
+        }
+        Ok(signatures)
     }
 
-    fn of(raw: Raw) -> Result<Self, String> {
+    /// The signature that the build packed; it has no examples.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn unpacked(packed: &Packed<'static>) -> Result<Self, String> {
+        Self::of(packed, Cow::Borrowed)
+    }
+
+    fn of<'a>(packed: &Packed<'a>, text: impl Fn(&'a str) -> Text) -> Result<Self, String> {
         let kind =
-            Kind::of_name(&raw.kind).ok_or_else(|| format!("kind {:?} is none", raw.kind))?;
-        if raw.has.as_ref().is_some_and(|has| has.len() < HAS_LEN_MIN || !has.is_ascii()) {
+            Kind::of_name(packed.kind).ok_or_else(|| format!("kind {:?} is none", packed.kind))?;
+        if packed.has.iter().any(|has| has.len() < HAS_LEN_MIN || !has.is_ascii()) {
             return Err(format!("has: expected {HAS_LEN_MIN} or more octets of ASCII"));
         }
-        let score = raw.score.unwrap_or(match raw.product {
+        let score = packed.score.unwrap_or(match packed.product {
             Some(_) => SCORE_PRODUCT,
             None => SCORE_SERVICE,
         });
         if !(1..=100).contains(&score) {
             return Err(format!("score {score}; expected 1 to 100"));
         }
-        if raw.examples.is_empty() {
-            return Err("no example".to_owned());
-        }
-        let named = |group: &str| raw.pattern.contains(&format!("(?P<{group}>"));
-        let usual = |given: Option<String>, group: &str| {
-            given.or_else(|| named(group).then(|| format!("{{{group}}}")))
+        let named = |group: &str| has_group(packed.pattern, group);
+        let of = |given: Option<&'a str>| given.map(&text);
+        let usual = |given: Option<&'a str>, group: &str, usual: &'static str| {
+            of(given).or_else(|| named(group).then_some(Cow::Borrowed(usual)))
         };
-        let version = usual(raw.version, "version");
-        let extra = usual(raw.extra, "extra");
+        let signature = Self {
+            service: text(packed.service),
+            kind,
+            has: packed.has.iter().map(|has| text(has)).collect(),
+            product: of(packed.product),
+            vendor: of(packed.vendor),
+            version: usual(packed.version, "version", "{version}"),
+            extra: usual(packed.extra, "extra", "{extra}"),
+            os: of(packed.os),
+            device: of(packed.device),
+            cpe: of(packed.cpe),
+            score,
+            examples: Vec::new(),
+            pattern: Pattern::new(text(packed.pattern)),
+        };
         // In a CPE name, what is not known is `*`.
-        let templates = [&raw.product, &version, &extra, &raw.os, &raw.device];
+        let templates = [packed.product, packed.version, packed.extra, packed.os, packed.device];
         for template in templates.into_iter().flatten() {
             if let Some(odd) = groups(template).find(|group| !named(group)) {
                 return Err(format!("{template:?} wants a group {odd:?} that the pattern lacks"));
             }
         }
-        Ok(Self {
-            service: raw.service,
-            kind,
-            has: raw.has,
-            pattern: raw.pattern,
-            regex: OnceLock::new(),
-            product: raw.product,
-            vendor: raw.vendor,
-            version,
-            extra,
-            os: raw.os,
-            device: raw.device,
-            cpe: raw.cpe,
-            score,
-            examples: raw.examples,
-        })
+        Ok(signature)
     }
 
     /// Compiles the pattern.
@@ -188,28 +175,35 @@ impl Signature {
     /// # Errors
     /// What is wrong with it: no look-around, no back-references, no large repetitions.
     pub fn check(&self) -> Result<(), String> {
-        compile(&self.pattern).map(drop)
+        self.pattern.check()
     }
 
     /// What `octets` say, if this is who says so.
-    pub(crate) fn matches(&self, octets: &[u8]) -> Option<Service> {
-        let regex = self.regex.get_or_init(|| compile(&self.pattern).ok()).as_ref()?;
-        regex.captures(octets).map(|captures| self.service(&captures))
-    }
-
-    fn service(&self, captures: &Captures<'_>) -> Service {
-        let of = |template: &Option<String>| fill(template.as_deref()?, captures);
-        Service {
-            name: self.service.clone(),
+    pub(crate) fn service(&self, octets: &[u8]) -> Option<Service> {
+        let captures = self.pattern.captures(octets)?;
+        let group = |name: &str| octets.get(captures.get_group_by_name(name)?.range());
+        let of = |template: &Option<Text>| fill(template.as_deref()?, &group);
+        Some(Service {
+            name: self.service.clone().into_owned(),
             product: of(&self.product),
-            vendor: self.vendor.clone(),
+            vendor: self.vendor.clone().map(Cow::into_owned),
             version: of(&self.version),
             extra: of(&self.extra),
             os: of(&self.os),
             device: of(&self.device),
-            cpe: self.cpe.iter().filter_map(|cpe| fill_cpe(cpe, captures)).collect(),
+            cpe: self.cpe.iter().filter_map(|cpe| fill_cpe(cpe, &group)).collect(),
             score: self.score,
-        }
+        })
+    }
+
+    /// Its pattern.
+    pub(crate) const fn pattern(&self) -> &Pattern {
+        &self.pattern
+    }
+
+    /// The text of its pattern.
+    pub fn pattern_text(&self) -> &str {
+        self.pattern.text()
     }
 
     /// Which octets it reads.
@@ -227,9 +221,10 @@ impl Signature {
         self.product.as_deref()
     }
 
-    /// A literal without which nothing matches; case does not matter.
-    pub fn has(&self) -> Option<&str> {
-        self.has.as_deref()
+    /// Literals without any of which nothing matches, none where that is not known; case does not
+    /// matter.
+    pub fn has(&self) -> &[Cow<'static, str>] {
+        &self.has
     }
 
     /// How sure it is, 1 to 100.
@@ -237,14 +232,20 @@ impl Signature {
         self.score
     }
 
-    /// What real servers say.
+    /// What real servers say; those that are built in go without.
     pub fn examples(&self) -> &[Example] {
         &self.examples
     }
 }
 
-fn compile(pattern: &str) -> Result<Regex, String> {
-    let mut builder = RegexBuilder::new(pattern);
-    builder.unicode(false).size_limit(PATTERN_LEN_MAX).dfa_size_limit(PATTERN_LEN_MAX);
-    builder.build().map_err(|error| format!("pattern: {error}"))
+/// Whether `pattern` has a group of that name.
+fn has_group(pattern: &str, name: &str) -> bool {
+    let mut rest = pattern;
+    while let Some((_, behind)) = rest.split_once("(?P<") {
+        if behind.strip_prefix(name).is_some_and(|behind| behind.starts_with('>')) {
+            return true;
+        }
+        rest = behind;
+    }
+    false
 }

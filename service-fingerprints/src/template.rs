@@ -1,25 +1,22 @@
 //! Texts with places for what a pattern's named groups matched.
 
-use regex::bytes::Captures;
-
 /// Octets of one group that are used, at most: what a service says may be as long as it likes.
 const GROUP_LEN_MAX: usize = 128;
 
 /// Fills `{group}` in `template`; `None` when a group took no part in the match.
-pub(crate) fn fill(template: &str, captures: &Captures<'_>) -> Option<String> {
-    fill_with(template, &|name| captures.name(name).map(|found| text(found.as_bytes())))
+pub(crate) fn fill<'a>(template: &str, group: &dyn Fn(&str) -> Option<&'a [u8]>) -> Option<String> {
+    fill_with(template, &|name| group(name).map(text))
 }
 
 /// Fills the CPE 2.3 name `template`: what took no part is `*`, and what has a meaning of its own
 /// there is escaped (NISTIR 7695 §6.2).
-pub(crate) fn fill_cpe(template: &str, captures: &Captures<'_>) -> Option<String> {
+pub(crate) fn fill_cpe<'a>(
+    template: &str,
+    group: &dyn Fn(&str) -> Option<&'a [u8]>,
+) -> Option<String> {
     fill_with(template, &|name| {
-        let found = captures.name(name).map(|found| text(found.as_bytes()));
-        Some(
-            found
-                .filter(|text| !text.is_empty())
-                .map_or_else(|| "*".to_owned(), |text| component(&text)),
-        )
+        let found = group(name).map(text).filter(|text| !text.is_empty());
+        Some(found.map_or_else(|| "*".to_owned(), |text| component(&text)))
     })
 }
 
@@ -66,19 +63,22 @@ fn component(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use regex::bytes::Regex;
 
     #[test]
     fn groups_are_filled_in_and_missing_ones_told() {
-        let regex = Regex::new(r"(?-u)^v(?P<version>[^ ]+)(?: (?P<os>.*))?").unwrap();
-        let captures = regex.captures(b"v1.2+b\x07 \xe9t\xe9").unwrap();
-        assert_eq!(fill("{version} on {os}", &captures).unwrap(), "1.2+b on été");
-        assert_eq!(fill_cpe("cpe:{version}:{os}", &captures).unwrap(), "cpe:1.2\\+b:?t?");
-        let captures = regex.captures(b"v1").unwrap();
-        assert_eq!(fill("{version} on {os}", &captures), None);
-        assert_eq!(fill("{nothing}", &captures), None);
-        assert_eq!(fill("plain", &captures).unwrap(), "plain");
-        assert_eq!(fill_cpe("cpe:{version}:{os}", &captures).unwrap(), "cpe:1:*");
+        let group = |name: &str| -> Option<&'static [u8]> {
+            match name {
+                "version" => Some(b"1.2+b\x07"),
+                "os" => Some(b"\xe9t\xe9"),
+                _ => None,
+            }
+        };
+        assert_eq!(fill("{version} on {os}", &group).unwrap(), "1.2+b on été");
+        assert_eq!(fill_cpe("cpe:{version}:{os}", &group).unwrap(), "cpe:1.2\\+b:?t?");
+        assert_eq!(fill_cpe("cpe:{version}:{arch}", &group).unwrap(), "cpe:1.2\\+b:*");
+        assert_eq!(fill("{version} on {arch}", &group), None);
+        assert_eq!(fill("{nothing}", &group), None);
+        assert_eq!(fill("plain", &group).unwrap(), "plain");
         assert_eq!(groups("{a}-{b}").collect::<Vec<_>>(), ["a", "b"]);
     }
 }
