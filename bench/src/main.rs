@@ -9,6 +9,8 @@ mod bed;
 mod compare;
 /// Frames that mean harm.
 mod hostile;
+/// Endpoints identified a second.
+mod identify;
 /// This program once more, in namespaces of its own.
 mod inside;
 /// Where it is measured.
@@ -48,6 +50,14 @@ enum Command {
     Compare(compare::Options),
     /// Forged and malformed frames at the receive path: what it believes, and what that costs.
     Hostile(hostile::Options),
+    /// Endpoints identified a second, and the cost of tarpits.
+    Identify(identify::Options),
+    /// Who asks: what `identify` starts.
+    #[command(hide = true)]
+    IdentifyAsk(identify::ask::Options),
+    /// Who answers: what `identify` starts.
+    #[command(hide = true)]
+    IdentifyServe(identify::serve::Options),
     /// What a scan holds in memory, into a link that leads nowhere.
     Memory(memory::Options),
     /// One measured run of a program: what `compare` starts.
@@ -63,6 +73,9 @@ fn main() -> anyhow::Result<()> {
         Command::Bed(options) => bed::run(&options),
         Command::Compare(options) => compare::run(&options),
         Command::Hostile(options) => hostile::run(&options),
+        Command::Identify(options) => identify::run(&options),
+        Command::IdentifyAsk(options) => identify::ask::run(&options),
+        Command::IdentifyServe(options) => identify::serve::run(&options),
         Command::Memory(options) => memory::run(&options),
         Command::Child(options) => compare::child::run(&options),
         Command::Pace(options) => pace::run(&options),
