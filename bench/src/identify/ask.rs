@@ -16,10 +16,12 @@ use tokio::sync::mpsc;
 use super::persona::{self, Persona};
 use super::serve::Far;
 use super::talk::{Answer, answer, greeting};
-use super::used::{Used, set_descriptors};
+use super::used::{Used, limit_descriptors};
 
 /// Endpoints that wait to be asked, and answers that wait to be heard.
 const QUEUE: usize = 256;
+/// Descriptors that are left to the rest of the process.
+const DESCRIPTORS_KEPT: u64 = 256;
 /// The first host.
 const FIRST: Ipv4Addr = Ipv4Addr::new(127, 1, 0, 1);
 /// A prime: endpoints so far apart follow each other, as in a scan.
@@ -121,10 +123,16 @@ pub(crate) fn measure(options: &Options) -> anyhow::Result<Measured> {
 
 /// The process.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    let descriptors = set_descriptors(options.descriptors)?;
+    if let Some(descriptors) = options.descriptors {
+        limit_descriptors(descriptors)?;
+    }
+    let descriptors = portolan_net::raise_descriptor_limit()?;
     let database = Database::embedded();
     let mut how = How::default();
     how.concurrency = options.concurrency;
+    // As `portolan scan` does.
+    let spare = usize::try_from(descriptors.saturating_sub(DESCRIPTORS_KEPT)).unwrap_or(usize::MAX);
+    how.sockets = spare.max(how.sockets / 4);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let before = Used::reset_own_peak()?;
     let begun = Instant::now();

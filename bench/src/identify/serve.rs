@@ -91,7 +91,7 @@ impl Drop for Servers {
 
 /// The process: serves until its input ends.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    used::set_descriptors(None)?;
+    used::raise_descriptors()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(serve(options.far))
 }

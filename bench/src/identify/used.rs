@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
-/// Descriptors that are asked for, where the kernel lets.
+/// Descriptors that servers need.
 const DESCRIPTORS: u64 = 65_536;
 /// Ticks a second in which the kernel tells processor time: `USER_HZ`, proc(5).
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -93,21 +93,16 @@ impl Traffic {
     }
 }
 
-/// Lets the calling process open `wanted` descriptors, or else as many as it may, and returns how
-/// many.
-pub(crate) fn set_descriptors(wanted: Option<u64>) -> anyhow::Result<u64> {
+/// Lets the calling process open `most` descriptors and no more.
+pub(crate) fn limit_descriptors(most: u64) -> anyhow::Result<()> {
+    let limit = Rlimit { current: Some(most), maximum: Some(most) };
+    setrlimit(Resource::Nofile, limit).context("setting the limit of descriptors")
+}
+
+/// Lets the calling process open as many descriptors as servers need, or as many as it may.
+pub(crate) fn raise_descriptors() -> anyhow::Result<()> {
     let limit = getrlimit(Resource::Nofile);
-    if let Some(wanted) = wanted {
-        let lowered = Rlimit { current: Some(wanted), maximum: Some(wanted) };
-        setrlimit(Resource::Nofile, lowered).context("setting the limit of descriptors")?;
-        return Ok(wanted);
-    }
     let most = limit.maximum.map_or(DESCRIPTORS, |most| most.max(DESCRIPTORS));
-    let raised = Rlimit { current: Some(most), maximum: Some(most) };
     // More than the hard limit takes real root.
-    if setrlimit(Resource::Nofile, raised).is_err() {
-        let raised = Rlimit { current: limit.maximum, ..limit };
-        setrlimit(Resource::Nofile, raised).context("raising the limit of descriptors")?;
-    }
-    Ok(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
+    limit_descriptors(most).or_else(|_| limit_descriptors(limit.maximum.unwrap_or(DESCRIPTORS)))
 }

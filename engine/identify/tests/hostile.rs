@@ -6,7 +6,7 @@
 mod common;
 
 use std::future::pending;
-use std::io;
+use std::io::{self, Write as _};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use common::{Connection, Manner, Server};
 use common::{ask, ask_all, ask_in_paused_time, ask_with, hasty, name, options, product};
 use portolan_core::Endpoint;
-use portolan_fingerprints::Database;
+use portolan_fingerprints::{Database, Example};
 use portolan_identify::{Target, identify};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
@@ -34,7 +34,7 @@ impl Random {
     fn new(default: u64) -> Self {
         let given = std::env::var("PORTOLAN_SEED").ok().and_then(|seed| seed.parse().ok());
         let seed = given.unwrap_or(default);
-        println!("PORTOLAN_SEED={seed}");
+        let _told = writeln!(io::stdout(), "PORTOLAN_SEED={seed}");
         Self(seed)
     }
 
@@ -310,7 +310,7 @@ async fn endless_answers_are_known_by_their_beginning() {
     let servers: Vec<&Server> = servers.iter().collect();
     let told = ask_all(&servers, &hasty()).await;
     assert!(told.iter().all(|told| name(told) == "http"), "{told:?}");
-    let products: Vec<_> = told[..5].iter().map(|told| product(told)).collect();
+    let products: Vec<_> = told[..5].iter().map(product).collect();
     assert_eq!(products, [("nginx", "1.24.0"); 5]);
 }
 
@@ -645,7 +645,7 @@ async fn damaged_answers_harm_nobody() {
     let examples: Vec<Vec<u8>> = Database::embedded()
         .signatures()
         .iter()
-        .flat_map(|signature| signature.examples().iter().map(|example| example.octets()))
+        .flat_map(|signature| signature.examples().iter().map(Example::octets))
         .collect();
     let mut damaged = || {
         let mut octets = examples[random.below(examples.len())].clone();
