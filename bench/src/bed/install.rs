@@ -97,7 +97,8 @@ fn bring(kind: &str, names: &[String], folder: &Path) -> anyhow::Result<()> {
         }
         "npm" => {
             let mut npm = Command::new("npm");
-            npm.args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"]).arg(folder);
+            npm.args(["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]);
+            npm.arg("--prefix").arg(folder);
             npm
         }
         _ => {

@@ -129,7 +129,7 @@ fn shell(dir: &Path, log: &str, text: &str) -> io::Result<Command> {
     command.args(["-ec", text]).current_dir(dir).process_group(0);
     command.stdin(Stdio::null()).stdout(out).stderr(err);
     command.env("HOME", dir).env("LC_ALL", "C.UTF-8").env_remove("TMPDIR");
-    command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin:/usr/games");
     Ok(command)
 }
 
