@@ -35,7 +35,8 @@ impl World {
             call("mount", &["-t", "overlay", "overlay", "-o", &layers, &at])?;
         }
         call("mount", &["-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"])?;
-        call("mkdir", &["-p", "-m", "1777", "/run/lock"])?;
+        call("mkdir", &["-p", "-m", "1777", "/run/lock", "/tmp/.X11-unix"])?;
+        call("mount", &["-t", "tmpfs", "-o", "mode=1777", "tmpfs", "/tmp/.X11-unix"])?;
         fs::write("/proc/sys/kernel/hostname", "bed")?;
         let hosts = format!(
             "127.0.0.1 localhost\n::1 localhost\n{FAR_V4} {HOST} bed\n{FAR_V6} {HOST} bed\n\
