@@ -62,9 +62,7 @@ impl Caller {
             (Door::Tls, Stream::Plain(stream)) => {
                 let until = self.until(self.pace.reply());
                 match tls::shake(stream, None, &[], until).await {
-                    Shaken::Session(session, _) => {
-                        Some(Line { stream: Stream::Tls(session) })
-                    }
+                    Shaken::Session(session, _) => Some(Line { stream: Stream::Tls(session) }),
                     _ => None,
                 }
             }

@@ -124,11 +124,13 @@ impl Evidence {
             self.services.push(Service::named("echo"));
             return;
         }
+        let heard = after_repetition(said, heard);
         if http::is_reply(heard) {
             self.page(heard, question, next);
         }
         let protocol = match question {
             Question::FollowUp(follow_up) => Some(follow_up.service),
+            Question::Say(probe) => Some(probe.name),
             _ => None,
         };
         let kinds: &[Kind] =
@@ -202,6 +204,12 @@ impl Evidence {
     }
 }
 
+/// What of `heard` follows what was said, where a console repeats that first.
+fn after_repetition<'heard>(said: &[u8], heard: &'heard [u8]) -> &'heard [u8] {
+    let rest = heard.strip_prefix(said).filter(|_| said.len() >= ECHO_LEN_MIN / 2);
+    rest.unwrap_or(heard)
+}
+
 /// Whether `heard` is what was said and nothing else: a console repeats it too, and then answers.
 fn is_echo(said: &[u8], heard: &[u8]) -> bool {
     let long = heard.len() >= ECHO_LEN_MIN || heard.len() == said.len();
@@ -235,7 +243,7 @@ mod tests {
     #[test]
     fn the_best_of_several_answers_counts_and_others_complete_it() {
         let mut evidence = evidence();
-        evidence.take(&mut listened(Some(b"SSH-2.0-something\r\n"), End::Paused));
+        evidence.take(&mut listened(Some(b"SSH-2.0-1.0\r\n"), End::Paused));
         let banner = b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n";
         evidence.take(&mut listened(Some(banner), End::Paused));
         let service = evidence.service().unwrap();

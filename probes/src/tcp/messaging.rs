@@ -58,7 +58,7 @@ pub(super) static KAFKA: TcpProbe = TcpProbe {
     name: "kafka",
     source: "Apache Kafka protocol guide, ApiVersions request v0",
     ports: &[9092, 9093, 9094, 19_092, 29_092],
-    says: b"\0\0\0\x12\0\x12\0\0\0\0\0\x01\0\x08portolan",
+    says: b"\0\0\0\x12\0\x12\0\0Ptln\0\x08portolan",
     anywhere: true,
 };
 

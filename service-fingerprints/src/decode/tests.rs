@@ -186,7 +186,8 @@ fn tunnels_tell_their_makers() {
     let head = b"\x812345678abcdefgh\x0d\x10\x02\0\0\0\0\0\0\0\0\x30";
     let vendor = b"\0\0\0\x14\x88\x2f\xe5\x6d\x6f\xd2\x0d\xbc\x22\x51\x61\x3b\x2e\xbe\x5b\xeb";
     assert_eq!(line(&[head.as_slice(), vendor].concat()), "isakmp | strongSwan | - | IKEv1");
-    let refused = b"\x812345678\0\0\0\0\0\0\0\0\x29\x20\x22\x20\0\0\0\0\0\0\0\x24\0\0\0\x08\0\0\0\x0e";
+    let refused =
+        b"\x812345678\0\0\0\0\0\0\0\0\x29\x20\x22\x20\0\0\0\0\0\0\0\x24\0\0\0\x08\0\0\0\x0e";
     assert_eq!(line(refused), "isakmp | - | - | IKEv2");
     assert_eq!(line(&[&[0; 4], refused.as_slice()].concat()), "isakmp | - | - | IKEv2");
 }

@@ -27,7 +27,7 @@ const BANNER_LEN_MAX: usize = 4 << 10;
 /// Octets of one thing that is told of a service, at most.
 const FIELD_LEN_MAX: usize = 1 << 10;
 /// Connections to one endpoint, at most: who asks more often is a load.
-const CONNECTIONS_MAX: usize = 64;
+const CONNECTIONS_MAX: usize = 96;
 /// Octets of one connection that both kernels may hold, beyond what was read.
 const IN_FLIGHT_MAX: usize = 1 << 20;
 /// Octets that wait to be sent.
