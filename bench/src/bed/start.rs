@@ -23,7 +23,7 @@ const WORKERS: usize = 2;
 /// How long preparing one may take.
 const PREPARING: Duration = Duration::from_mins(2);
 /// How long they may take to listen.
-const WAITING: Duration = Duration::from_mins(1);
+const WAITING: Duration = Duration::from_secs(90);
 /// Many listen before they can answer.
 const SETTLING: Duration = Duration::from_secs(4);
 /// How often the kernel is asked who listens.

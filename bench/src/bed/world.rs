@@ -1,4 +1,4 @@
-//! Where the daemons run: a namespace at the far end of a cable, with an `/etc`, a `/usr`, a `/var` and a
+//! Where the daemons run: a namespace at the far end of a cable, with an `/etc`, a `/root`, a `/usr`, a `/var` and a
 //! `/run` of its own, so that nothing they write outlives them.
 
 use std::fs;
@@ -25,7 +25,7 @@ impl World {
     pub(crate) fn build(folder: PathBuf) -> anyhow::Result<Self> {
         let lab = Lab::builder().build().context("laying the cable")?;
         call("mount", &["-t", "tmpfs", "-o", "mode=755", "tmpfs", &text(&folder)])?;
-        for place in ["etc", "usr", "var"] {
+        for place in ["etc", "root", "usr", "var"] {
             let (upper, work) = (folder.join(place), folder.join(format!("{place}.work")));
             fs::create_dir(&upper)?;
             fs::create_dir(&work)?;
