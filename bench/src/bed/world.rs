@@ -1,5 +1,5 @@
-//! Where the daemons run: a namespace at the far end of a cable, with an `/etc`, a `/root`, a `/usr`, a `/var` and a
-//! `/run` of its own, so that nothing they write outlives them.
+//! Where the daemons run: a namespace at the far end of a cable, with an `/etc`, a `/root`, a
+//! `/usr`, a `/var` and a `/run` of its own, so that nothing they write outlives them.
 
 use std::fs;
 use std::io;
