@@ -4,7 +4,7 @@ use std::fs;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
-use portolan_fingerprints::{Database, Kind, Signature};
+use portolan_fingerprints::{Database, Example, Kind, Signature};
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
@@ -54,10 +54,12 @@ const HOSTILE_LEN: usize = 20 << 10;
 /// Banners of `kind` that are dear to look at, by name.
 fn hostile(signatures: &[Signature], kind: Kind) -> Vec<(&'static str, Vec<u8>)> {
     let of_kind = || signatures.iter().filter(|signature| signature.kind() == kind);
-    let literals: Vec<u8> =
-        of_kind().flat_map(|s| s.has()).flat_map(|has| [has.as_bytes(), b" "].concat()).collect();
+    let literals: Vec<u8> = of_kind()
+        .flat_map(Signature::has)
+        .flat_map(|has| [has.as_bytes(), b" "].concat())
+        .collect();
     let examples: Vec<u8> =
-        of_kind().flat_map(|s| s.examples().iter().flat_map(|example| example.octets())).collect();
+        of_kind().flat_map(|s| s.examples().iter().flat_map(Example::octets)).collect();
     let greeting = [b"220 ".as_slice(), &literals].concat();
     let shapes: [(&str, &[u8]); 6] = [
         ("literals", &literals),

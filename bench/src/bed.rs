@@ -44,6 +44,7 @@ const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bed");
 
 /// What is tried.
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Options {
     /// Only the daemons that are quickly installed
     #[arg(long)]

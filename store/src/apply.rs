@@ -77,10 +77,12 @@ struct Apply<'a> {
     /// Transitions of windows that are not yet, by window.
     fresh: BTreeMap<u16, Vec<TransitionRec>>,
     /// What more than before is known of services in windows that are not in the batch yet.
-    learned: BTreeMap<u16, Vec<(u16, Option<Box<MoreRec>>)>>,
+    learned: BTreeMap<u16, Vec<Learned>>,
 }
 
 type HostTransport = (IpAddr, Transport);
+/// A port, and what more is known of its service.
+type Learned = (u16, Option<Box<MoreRec>>);
 
 /// What the report says of one host and transport.
 #[derive(Default)]
@@ -191,7 +193,7 @@ impl<'a> Apply<'a> {
             for row in rows {
                 explicit.insert(row.port);
                 let more = known.remove(&row.port);
-                if self.known(host, row, more, group, (&asked, &closed)) {
+                if self.known(host, row, more.as_ref(), group, (&asked, &closed)) {
                     dirty.insert(*window);
                 }
             }
@@ -243,7 +245,7 @@ impl<'a> Apply<'a> {
         &mut self,
         host: HostTransport,
         row: &mut CurrentRec,
-        more: Option<MoreRec>,
+        more: Option<&MoreRec>,
         group: &Group<'a>,
         (asked, closed): (&PortBits, &PortBits),
     ) -> bool {
@@ -298,15 +300,15 @@ impl<'a> Apply<'a> {
         &mut self,
         row: &mut CurrentRec,
         seen: &ServiceRecord,
-        more: Option<MoreRec>,
+        more: Option<&MoreRec>,
     ) -> Vec<ChangeRec> {
         let seen = ServiceRec::new(seen, SERVICE_TEXT, SERVICE_CPES).into_record();
-        let known = row.service.take().map(|known| facts::record(known, more.clone()));
+        let known = row.service.take().map(|known| facts::record(known, more.cloned()));
         let changed = known.as_ref().map(|known| changes(known, &seen)).unwrap_or_default();
         let now = known.map_or_else(|| seen.clone(), |known| merged(known, seen.clone()));
         let mut now = ServiceRec::new(&now, SERVICE_TEXT, SERVICE_CPES);
         let now_more = now.more.take();
-        if now_more.as_deref() != more.as_ref() {
+        if now_more.as_deref() != more {
             self.learned.entry(row.port >> 6).or_default().push((row.port, now_more));
         }
         row.service = Some(now);

@@ -231,7 +231,7 @@ fn changed_keys(from: &[HostKeyRecord], to: &[HostKeyRecord]) -> Option<(String,
     Some((in_words(from), in_words(to)))
 }
 
-fn in_words<'a>(keys: impl Iterator<Item = &'a HostKeyRecord>) -> String {
+fn in_words<'keys, I: Iterator<Item = &'keys HostKeyRecord>>(keys: I) -> String {
     let words: Vec<_> = keys.map(|key| format!("{} {}", key.kind, key.fingerprint())).collect();
     words.join(", ")
 }

@@ -253,6 +253,7 @@ fn everything_goes_out_and_comes_back_and_survives_pruning() {
 
 /// Hostile servers fill every text and list; 64 of them share a value of the current state.
 #[test]
+#[expect(clippy::too_many_lines, reason = "every field is filled")]
 fn the_longest_texts_are_cut_and_fit() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());

@@ -1,6 +1,6 @@
 //! Which daemons there are, and what is true of them: the files of `bench/bed/`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -49,6 +49,7 @@ pub(crate) struct Daemon {
 /// A port of it and what is true there.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of its own in the file")]
 pub(crate) struct Endpoint {
     pub(crate) port: u16,
     #[serde(default)]
@@ -97,9 +98,9 @@ pub(crate) fn read(folder: &Path) -> anyhow::Result<Vec<Daemon>> {
 /// Two daemons must not want one port, nor one name.
 fn check(daemons: &[Daemon]) -> anyhow::Result<()> {
     let mut ports: BTreeMap<(bool, u16), &str> = BTreeMap::new();
-    let mut names: BTreeMap<&str, ()> = BTreeMap::new();
+    let mut names: BTreeSet<&str> = BTreeSet::new();
     for daemon in daemons {
-        if names.insert(&daemon.name, ()).is_some() {
+        if !names.insert(&daemon.name) {
             bail!("two daemons are called {}", daemon.name);
         }
         for endpoint in &daemon.endpoints {

@@ -65,7 +65,7 @@ mod tests {
             <port protocol="tcp" portid="443"><service name="http" tunnel="ssl" method="probed"/>
             </port></ports></host></nmaprun>"#;
         let answers = read(xml, false).unwrap();
-        let of = |udp, number| answers.get(&Port { udp, ipv6: false, number }).unwrap();
+        let of = |udp, number| &answers[&Port { udp, ipv6: false, number }];
         let ssh = of(false, 22);
         assert_eq!(ssh.service.as_deref(), Some("ssh"));
         assert_eq!(ssh.version.as_deref(), Some("9.2p1 Debian"));

@@ -172,7 +172,7 @@ fn lines(text: &str, ipv6: bool) -> anyhow::Result<Answers> {
             product: service.product,
             version: service.version,
             extra: service.extra,
-            tls: service.tls.as_bool().unwrap_or(!service.tls.is_null()),
+            tls: service.tls.as_bool().unwrap_or_else(|| !service.tls.is_null()),
             banner,
         };
         answers.insert(Port { udp: proto == "udp", ipv6, number }, answer);
@@ -196,9 +196,9 @@ mod tests {
         );
         let answers = lines(text, false).unwrap();
         assert_eq!(answers.len(), 2);
-        let ssh = answers.get(&Port { udp: false, ipv6: false, number: 22 }).unwrap();
+        let ssh = &answers[&Port { udp: false, ipv6: false, number: 22 }];
         assert_eq!(ssh.product.as_deref(), Some("OpenSSH"));
-        let dns = answers.get(&Port { udp: true, ipv6: false, number: 53 }).unwrap();
+        let dns = &answers[&Port { udp: true, ipv6: false, number: 53 }];
         assert_eq!(dns.service, None);
     }
 }

@@ -150,9 +150,13 @@ fn front(daemons: &[Daemon], world: &World) -> anyhow::Result<Option<Child>> {
     for endpoint in daemons.iter().flat_map(|daemon| &daemon.endpoints) {
         let Endpoint { port, front: Some(behind), ipv6, .. } = endpoint else { continue };
         let accept = if *ipv6 { ":::" } else { "0.0.0.0:" };
-        text += &format!(
-            "[to-{port}]\naccept = {accept}{port}\nconnect = 127.0.0.1:{behind}\ncert = {{both}}\n"
-        );
+        let lines = [
+            format!("[to-{port}]"),
+            format!("accept = {accept}{port}"),
+            format!("connect = 127.0.0.1:{behind}"),
+            "cert = {both}\n".to_owned(),
+        ];
+        text.push_str(&lines.join("\n"));
         any = true;
     }
     if !any {

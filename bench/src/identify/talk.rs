@@ -147,7 +147,7 @@ fn redis(persona: &Persona, heard: &[u8]) -> Answer {
     }
 }
 
-/// PostgreSQL, "Message Formats": a start of an unknown protocol is told what is known.
+/// `PostgreSQL`, "Message Formats": a start of an unknown protocol is told what is known.
 fn postgresql(heard: &[u8]) -> Answer {
     let word = |at: usize| {
         let four = heard.get(at..).and_then(|rest| rest.first_chunk::<4>());
@@ -178,7 +178,7 @@ fn postgresql(heard: &[u8]) -> Answer {
     Answer::Last(said)
 }
 
-/// MongoDB, "Wire Protocol": a reply of the kind that was asked in, with everything in it.
+/// `MongoDB`, "Wire Protocol": a reply of the kind that was asked in, with everything in it.
 fn mongodb(persona: &Persona, heard: &[u8]) -> Answer {
     const REPLY: u32 = 1;
     const QUERY: u32 = 2_004;

@@ -113,7 +113,7 @@ pub(crate) fn full_finding() -> (Finding, String) {
     let mut finding = seen(Transport::Tcp, 80, PortState::Open, Reason::SynAck);
     finding.service = Some(hostile_service());
     finding.banner = Some(HOSTILE.to_vec());
-    let record = super::ndjson::EndpointRecord::new("default", &finding);
+    let record = ndjson::EndpointRecord::new("default", &finding);
     let line = serde_json::to_string(&record).unwrap() + "\n";
     (finding, line)
 }
@@ -398,7 +398,7 @@ fn a_service_is_one_object_wherever_it_is_json() {
     assert_eq!(service["tls_info"]["certificate"]["sha256"], "ab".repeat(32));
     assert_eq!(service["tls_info"]["certificate"]["not_before"], "1970-01-01T00:00:00Z");
     assert_eq!(service["ssh"]["host_keys"][0]["bits"], serde_json::Value::Null);
-    let dto = super::service::ServiceDto::from(finding.service.clone().unwrap());
+    let dto = service::ServiceDto::from(finding.service.clone().unwrap());
     assert_eq!(serde_json::to_value(&dto).unwrap(), *service);
     assert_eq!(dto.into_record(), finding.service);
     let text = written(Format::Json, Choices::default());

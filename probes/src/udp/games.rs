@@ -76,7 +76,7 @@ pub(super) static MINETEST: UdpProbe = UdpProbe {
     check: |reply, _| confirmed_if(is_at(reply, 0, b"\x4f\x45\x74\x03\0\x01")),
 };
 
-/// A2S_INFO again, with the challenge that `reply` demands.
+/// `A2S_INFO` again, with the challenge that `reply` demands.
 pub(super) fn challenged(reply: &[u8]) -> Option<Vec<u8>> {
     match reply {
         [0xff, 0xff, 0xff, 0xff, b'A', challenge @ ..] if challenge.len() == 4 => {

@@ -4,7 +4,7 @@ use super::field::{check_nothing, patch_nothing};
 use super::{ReplyPort, UdpProbe};
 
 /// A unicast search for root devices: one answer each. `MX` is for multicast, but libupnp and
-/// MiniDLNA say nothing without it.
+/// `MiniDLNA` say nothing without it.
 pub(super) static SSDP: UdpProbe = UdpProbe {
     name: "ssdp",
     source: "UPnP Device Architecture 1.1 §1.3.2",

@@ -56,7 +56,7 @@ fn read(message: &[u8]) -> Option<Vec<Part<'_>>> {
     match &question {
         Some(question) if question.kind == NODE_STATUS => return None,
         Some(question) if question.name.ends_with(b".local.") && !failed => {
-            service.name = "mdns".to_owned();
+            "mdns".clone_into(&mut service.name);
         }
         Some(_) => {}
         // A header alone is a refusal; multicast answers have no question.
@@ -78,9 +78,9 @@ fn read(message: &[u8]) -> Option<Vec<Part<'_>>> {
                 parts.push(Part::Text(Kind::DnsVersionBind, text.into()));
             }
             (NODE_STATUS, _) => return None,
-            (PTR, _) if owner.ends_with(b".local.") => service.name = "mdns".to_owned(),
+            (PTR, _) if owner.ends_with(b".local.") => "mdns".clone_into(&mut service.name),
             _ if question.is_none() && !owner.ends_with(b".local.") => return None,
-            _ if question.is_none() => service.name = "mdns".to_owned(),
+            _ if question.is_none() => "mdns".clone_into(&mut service.name),
             _ => {}
         }
     }

@@ -50,7 +50,7 @@ fn mumble(reply: &[u8]) -> Option<crate::Service> {
 fn raknet(reply: &[u8]) -> Option<crate::Service> {
     let mut reader = Reader::new(reply.get(33..)?);
     let len = reader.u16()?;
-    let text = reader.take(usize::from(len)).unwrap_or(reader.rest());
+    let text = reader.take(usize::from(len)).unwrap_or_else(|| reader.rest());
     let mut fields = text.split(|octet| *octet == b';');
     let edition = match fields.next()? {
         b"MCPE" => "Minecraft Bedrock Edition",

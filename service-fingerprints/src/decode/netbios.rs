@@ -2,6 +2,8 @@
 //!
 //! Source: RFC 1002 §4.2.18.
 
+use portolan_core::MacAddr;
+
 use super::reader::{Reader, is_at};
 use super::{Part, SCORE_PRODUCT, some_text, structure};
 
@@ -58,9 +60,7 @@ fn read(reply: &[u8]) -> Option<Vec<Part<'_>>> {
             service.cpe = vec!["cpe:2.3:a:samba:samba:*:*:*:*:*:*:*:*".to_owned()];
             service.score = SCORE_PRODUCT;
         }
-        Some([a, b, c, d, e, f]) => {
-            said.push(format!("MAC {a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}"));
-        }
+        Some(octets) => said.push(format!("MAC {}", MacAddr(octets))),
         None => {}
     }
     service.extra = (!said.is_empty()).then(|| said.join(", "));

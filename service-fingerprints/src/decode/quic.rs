@@ -22,7 +22,7 @@ fn read(reply: &[u8]) -> Option<Vec<Part<'_>>> {
         reader.counted().filter(|id| id.len() <= 20)?;
     }
     let list = reader.rest();
-    if list.is_empty() || list.len() % 4 != 0 {
+    if list.is_empty() || !list.len().is_multiple_of(4) {
         return None;
     }
     let versions = list.chunks_exact(4).filter_map(|word| word.first_chunk::<4>());

@@ -209,7 +209,7 @@ mod tests {
         params
     }
 
-    fn self_signed(params: CertificateParams) -> Vec<u8> {
+    fn self_signed(params: &CertificateParams) -> Vec<u8> {
         params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec()
     }
 
@@ -218,7 +218,7 @@ mod tests {
         let mut params = params();
         params.subject_alt_names.push(SanType::IpAddress([192, 0, 2, 7].into()));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let der = self_signed(params);
+        let der = self_signed(&params);
         let told = Certificate::parse(&der).unwrap();
         let hash: [u8; 32] = Sha256::digest(&der).into();
         assert!(told.subject.contains("O=Example, Inc."), "{}", told.subject);
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn both_ends_of_validity_are_valid() {
-        let told = Certificate::parse(&self_signed(params())).unwrap();
+        let told = Certificate::parse(&self_signed(&params())).unwrap();
         let second = |time: UnixTime, by: i64| UnixTime::from_seconds(time.as_seconds() + by);
         assert!(!told.early(told.not_before) && told.early(second(told.not_before, -1)));
         assert!(!told.expired(told.not_after) && told.expired(second(told.not_after, 1)));
@@ -275,7 +275,7 @@ mod tests {
         let names: Vec<String> = (0..10_000).map(|n| format!("n{n}.example")).collect();
         let mut params = CertificateParams::new(names).unwrap();
         params.distinguished_name.push(DnType::CommonName, "many");
-        let der = self_signed(params);
+        let der = self_signed(&params);
         let told = Certificate::parse(&der).unwrap();
         assert_eq!((told.names.len(), told.names_total), (NAMES_MAX, 10_000));
         assert_eq!(told.names[63], "n63.example");
@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn what_is_behind_a_certificate_is_not_part_of_it() {
-        let mut der = self_signed(params());
+        let mut der = self_signed(&params());
         der.push(0);
         assert_eq!(Certificate::parse(&der).unwrap().sha256, None);
         assert_eq!(Certificate::parse(b"\x30\x03abc"), None);
@@ -307,7 +307,7 @@ mod tests {
             cut in any::<prop::sample::Index>(),
         ) {
             static DER: std::sync::LazyLock<Vec<u8>> =
-                std::sync::LazyLock::new(|| self_signed(params()));
+                std::sync::LazyLock::new(|| self_signed(&params()));
             let told = Certificate::parse(&DER[..cut.index(DER.len())]);
             prop_assert!(told.is_none_or(|told| told.sha256.is_none()));
             let mut der = DER.clone();

@@ -221,7 +221,7 @@ impl Flight {
         while self.certificates.len() < CHAIN_LEN_MAX {
             let Some(len) = octets.len24() else { break };
             let whole = octets.take(len);
-            let certificate = whole.unwrap_or(octets.rest());
+            let certificate = whole.unwrap_or_else(|| octets.rest());
             if !certificate.is_empty() {
                 self.certificates.push(certificate.to_vec());
             }

@@ -55,10 +55,9 @@ pub async fn legacy_over(
         tracing::debug!(%error, "no randomness for a hello");
     }
     let hello = ClientHello::new(highest, &entropy).server_name(server_name).record();
-    match timeout_at(until, stream.write_all(&hello)).await {
-        Err(_) => return Shaken::Silent,
-        // It may have said why before it hung up.
-        Ok(Ok(()) | Err(_)) => {}
+    // Where writing fails, it may have said why before it hung up.
+    if timeout_at(until, stream.write_all(&hello)).await.is_err() {
+        return Shaken::Silent;
     }
     let mut said = Vec::new();
     let mut reader = FlightReader::default();

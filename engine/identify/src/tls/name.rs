@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(written(&common_name, 0x1c, b"\0\0\0a\0\x11\0\0"), "CN=a\u{fffd}");
         assert_eq!(written(&common_name, 0x14, b"a\xe9"), "CN=a\u{e9}");
         assert_eq!(written(&[42, 3, 4], 0x13, b"x"), "1.2.3.4=x");
-        assert_eq!(written(&[0xff; 60_000], 0x13, b"x"), "?=x");
+        assert_eq!(written(&vec![0xff; 60_000], 0x13, b"x"), "?=x");
     }
 
     #[test]

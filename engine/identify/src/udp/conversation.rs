@@ -54,7 +54,7 @@ impl<'a> Conversation<'a> {
     ) -> io::Result<Self> {
         let endpoint = target.endpoint;
         let own = options.sources.iter().find(|own| own.is_ipv4() == endpoint.addr.is_ipv4());
-        let source = own.copied().unwrap_or(match endpoint.addr {
+        let source = own.copied().unwrap_or_else(|| match endpoint.addr {
             IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
             IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         });

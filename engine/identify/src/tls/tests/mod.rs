@@ -17,7 +17,7 @@ use super::{Shaken, TlsFacts, shake};
 
 /// A deadline that nothing here should come near.
 fn later() -> Instant {
-    Instant::now() + Duration::from_secs(60)
+    Instant::now() + Duration::from_mins(1)
 }
 
 /// A deadline for what says nothing.

@@ -88,7 +88,7 @@ async fn odd_ciphers_are_read() {
     for cipher in ["ECDHE-ECDSA-CAMELLIA128-SHA256", "ECDHE-ECDSA-AES128-SHA"] {
         let Some(server) = OpenSsl::start(&["-tls1_2", "-cipher", cipher]) else { return };
         let told = facts(shaken(server.address, later()).await);
-        assert!(told.alert.is_some_and(|alert| alert.refuses_version()), "{told:?}");
+        assert!(told.alert.is_some_and(crate::tls::Alert::refuses_version), "{told:?}");
         let told = facts(legacy(server.address, None, later()).await);
         assert_eq!(told.version, Some(Version::Tls12), "{cipher}: {told:?}");
         assert_eq!(told.certificate().unwrap().names, ["old.example"]);

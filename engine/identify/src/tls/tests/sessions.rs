@@ -79,7 +79,7 @@ fn session(shaken: Shaken) -> (Box<Session>, TlsFacts) {
 }
 
 /// Which of TLS 1.3, 1.2, 1.1 and 1.0.
-fn spoken(versions: &Versions) -> [Option<bool>; 4] {
+fn spoken(versions: Versions) -> [Option<bool>; 4] {
     Version::TLS.map(|version| versions.get(version))
 }
 
@@ -148,7 +148,7 @@ async fn another_hello_is_said_where_it_is_wanted() {
     let (_, told) = session(shaken(address, later()).await);
     assert_eq!(told.version, Some(Version::Tls13));
     let asked = versions(address, None, Versions::default(), later()).await;
-    assert_eq!(spoken(&asked)[0], Some(true), "a retry is an answer");
+    assert_eq!(spoken(asked)[0], Some(true), "a retry is an answer");
 }
 
 #[tokio::test]
@@ -161,7 +161,7 @@ async fn versions_are_told_apart() {
     ] {
         let address = Server::of(&of).start().await;
         let asked = versions(address, Some("a.example"), Versions::default(), later()).await;
-        assert_eq!(spoken(&asked), expected);
+        assert_eq!(spoken(asked), expected);
         assert_eq!(versions(address, None, asked, later()).await, asked);
     }
 }
@@ -177,7 +177,7 @@ async fn our_own_hello_is_answered() {
     let address = Server::of(&[&TLS13]).start().await;
     let told = facts(legacy(address, None, later()).await);
     assert_eq!(told.version, None);
-    assert!(told.alert.is_some_and(|alert| alert.refuses_version()), "{told:?}");
+    assert!(told.alert.is_some_and(crate::tls::Alert::refuses_version), "{told:?}");
 }
 
 #[tokio::test]
