@@ -4,6 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, OnceLock};
 
+use regex_automata::util::captures::Captures;
+
 use crate::index::Index;
 use crate::kind::Kind;
 use crate::raw::Packed;
@@ -132,7 +134,7 @@ impl Database {
         } else {
             search.look(kind, octets.trim_ascii());
         }
-        let found = search.found.and_then(|(signature, octets)| signature.service(octets));
+        let found = search.service();
         let own = |service: &Service| search.protocol.is_none_or(|name| name == service.name);
         let sure = found.as_ref().is_some_and(|found| own(found) && found.product.is_some());
         if sure || kind != Kind::Banner {
@@ -148,7 +150,7 @@ impl Database {
         for (name, whole) in greeting::completed(search.protocol, banner) {
             let mut search = Search::new(self, Some(name));
             search.look(Kind::Banner, &whole);
-            let found = search.found.and_then(|(signature, octets)| signature.service(octets));
+            let found = search.service();
             let sure = |found: &Service| known || found.score >= GREETING_SCORE_MIN;
             let found = found.filter(|f| f.name == name && f.product.is_some() && sure(f));
             if found.as_ref().map(|f| f.score) > best.as_ref().map(|b| b.score) {
@@ -164,8 +166,8 @@ struct Search<'a> {
     database: &'a Database,
     /// The service that is preferred.
     protocol: Option<&'a str>,
-    /// What matched, and which octets.
-    found: Option<(&'a Signature, &'a [u8])>,
+    /// What matched, which octets, and what its groups matched.
+    found: Option<(&'a Signature, &'a [u8], Captures)>,
     /// How many signatures may still be tried.
     tries: usize,
 }
@@ -173,6 +175,11 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     const fn new(database: &'a Database, protocol: Option<&'a str>) -> Self {
         Self { database, protocol, found: None, tries: TRIES_MAX }
+    }
+
+    /// What was found, as a service.
+    fn service(&self) -> Option<Service> {
+        self.found.as_ref().map(|(signature, octets, captures)| signature.service(octets, captures))
     }
 
     /// Looks at each part of a response head of HTTP.
@@ -192,13 +199,14 @@ impl<'a> Search<'a> {
         }
         for place in candidates {
             let Some(signature) = self.database.at(place) else { continue };
-            if self.found.is_some_and(|(found, _)| self.rank(signature) <= self.rank(found)) {
+            let found = self.found.as_ref();
+            if found.is_some_and(|(found, ..)| self.rank(signature) <= self.rank(found)) {
                 return;
             }
             let Some(left) = self.tries.checked_sub(1) else { return };
             self.tries = left;
-            if signature.pattern().is_match(octets) {
-                self.found = Some((signature, octets));
+            if let Some(captures) = signature.pattern().captures(octets) {
+                self.found = Some((signature, octets, captures));
                 return;
             }
         }

@@ -19,7 +19,7 @@ const TABLE_LEN_MAX: usize = 16 << 10;
 /// are worth.
 const SHORT_LEN_MAX: usize = 1 << 10;
 /// How often a pattern is tried before it is worth them.
-const RARE_TRIES_MAX: u32 = 16;
+const RARE_TRIES_MAX: u32 = 4_096;
 
 /// A pattern.
 #[derive(Debug)]
@@ -63,11 +63,6 @@ impl Pattern {
     pub(crate) fn check(&self) -> Result<(), String> {
         compile(&self.text, false)?;
         compile(&self.text, true).map(drop)
-    }
-
-    /// Whether it matches.
-    pub(crate) fn is_match(&self, octets: &[u8]) -> bool {
-        self.regex(octets).is_some_and(|regex| regex.is_match(octets))
     }
 
     /// What its groups matched, if it does.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use regex_automata::util::captures::Captures;
 use serde::Deserialize;
 
 use crate::kind::Kind;
@@ -178,12 +179,11 @@ impl Signature {
         self.pattern.check()
     }
 
-    /// What `octets` say, if this is who says so.
-    pub(crate) fn service(&self, octets: &[u8]) -> Option<Service> {
-        let captures = self.pattern.captures(octets)?;
+    /// What `octets` say, of which the groups of the pattern matched `captures`.
+    pub(crate) fn service(&self, octets: &[u8], captures: &Captures) -> Service {
         let group = |name: &str| octets.get(captures.get_group_by_name(name)?.range());
         let of = |template: &Option<Text>| fill(template.as_deref()?, &group);
-        Some(Service {
+        Service {
             name: self.service.clone().into_owned(),
             product: of(&self.product),
             vendor: self.vendor.clone().map(Cow::into_owned),
@@ -193,7 +193,7 @@ impl Signature {
             device: of(&self.device),
             cpe: self.cpe.iter().filter_map(|cpe| fill_cpe(cpe, &group)).collect(),
             score: self.score,
-        })
+        }
     }
 
     /// Its pattern.
