@@ -70,7 +70,6 @@ fn is_installed(package: &str) -> bool {
 fn apt_install(packages: &[&str]) -> bool {
     let mut arguments = vec!["install", "-y", "-q", "--no-install-recommends"];
     arguments.extend(["-o", "Dpkg::Options::=--force-confold"]);
-    arguments.extend(["-o", "Dpkg::Options::=--force-unsafe-io"]);
     arguments.extend(packages);
     apt(&arguments)
 }

@@ -32,7 +32,6 @@ pub mod options;
 mod pace;
 /// One question to an endpoint.
 mod question;
-/// Audits SSH servers.
 pub mod ssh;
 /// What is asked.
 pub mod target;

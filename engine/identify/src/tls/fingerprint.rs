@@ -20,7 +20,7 @@ const ALPN_LEN_MAX: usize = 16;
 /// | `1302` | the chosen cipher suite's number, hexadecimal |
 /// | `02` | how many extensions the hello has, decimal, at least two digits |
 /// | `http11` | the chosen application protocol's letters and digits, `-` if none |
-/// | `0f2c9a31d5b7` | the first six octets of SHA-256 of the extensions' kinds, two octets each, in the order in which they are in the hello |
+/// | `0f2c9a31d5b7` | SHA-256 of the extensions' kinds in their order, its first six octets |
 ///
 /// What a server chooses depends on what it was offered, so fingerprints from the same sort of
 /// asking compare: those from sessions with each other, and those from our own hello likewise.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rcgen::{CertificateParams, DnType, KeyPair, SanType};
-use rustls::crypto::{CryptoProvider, SupportedKxGroup, ring};
+use rustls::crypto::{CryptoProvider, SupportedKxGroup, ring as crypto};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::version::{TLS12, TLS13};
@@ -37,7 +37,7 @@ impl Server {
     async fn start(self) -> SocketAddr {
         let key = KeyPair::generate().unwrap();
         let certificate = self.params.self_signed(&key).unwrap().der().clone();
-        let mut provider = ring::default_provider();
+        let mut provider = crypto::default_provider();
         if let Some(group) = self.group {
             provider.kx_groups = vec![group];
         }
@@ -143,7 +143,7 @@ async fn who_wants_a_certificate_is_known_by_it() {
 #[tokio::test]
 async fn another_hello_is_said_where_it_is_wanted() {
     let mut server = Server::of(&[&TLS13]);
-    server.group = Some(ring::kx_group::SECP384R1);
+    server.group = Some(crypto::kx_group::SECP384R1);
     let address = server.start().await;
     let (_, told) = session(shaken(address, later()).await);
     assert_eq!(told.version, Some(Version::Tls13));
