@@ -22,7 +22,6 @@
     reason = "the workspace is released as one: a new variant should break the matches it must reach"
 )]
 
-/// What to say to a TCP port, first and next.
 pub mod tcp;
 /// What to say to a UDP port, and whether an answer is ours.
 pub mod udp;

@@ -35,7 +35,6 @@ mod question;
 pub mod ssh;
 /// What is asked.
 pub mod target;
-/// What TLS tells, and the way inside.
 pub mod tls;
 /// Asking UDP ports.
 mod udp;
