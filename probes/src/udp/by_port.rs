@@ -105,17 +105,19 @@ pub(super) static ANYWHERE: &[&UdpProbe] = &[
 ];
 
 /// What tells more of a service than its first probe did.
+static FURTHER: &[(&str, &[&UdpProbe])] = &[
+    ("asf-rmcp", &[&IPMI]),
+    ("bacnet", &[&BACNET_DEVICE]),
+    ("isakmp", &[&IKE_V1]),
+    ("ntp", &[&NTP_CONTROL]),
+    ("quake3", &[&QUAKE3_STATUS]),
+    ("rpcbind", &[&PORTMAP_DUMP]),
+    ("snmp", &[&SNMP_V1, &SNMP_V2C, &SNMP_V3]),
+];
+
+/// What tells more of `service` than its first probe did.
 pub(super) fn further(service: &str) -> &'static [&'static UdpProbe] {
-    match service {
-        "snmp" => const { &[&SNMP_V1, &SNMP_V2C, &SNMP_V3] },
-        "ntp" => const { &[&NTP_CONTROL] },
-        "rpcbind" => const { &[&PORTMAP_DUMP] },
-        "quake3" => const { &[&QUAKE3_STATUS] },
-        "bacnet" => const { &[&BACNET_DEVICE] },
-        "asf-rmcp" => const { &[&IPMI] },
-        "isakmp" => const { &[&IKE_V1] },
-        _ => &[],
-    }
+    FURTHER.iter().find(|row| row.0 == service).map_or(&[], |row| row.1)
 }
 
 /// Rising by port. Assignments are IANA's, or the software's own default.

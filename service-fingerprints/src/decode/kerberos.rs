@@ -34,7 +34,9 @@ fn read(message: &[u8]) -> Option<Service> {
         let value = ber::element(value).map(|(_, value, _)| value);
         match tag {
             REALM => {
-                let realm = value.and_then(some_text);
+                // Of a realm that it does not serve it tells nothing of its own.
+                let own = value.filter(|realm| !realm.ends_with(b".INVALID"));
+                let realm = own.and_then(some_text);
                 service.extra = realm.map(|realm| format!("realm {realm}"));
             }
             TEXT => service.product = value.and_then(program),

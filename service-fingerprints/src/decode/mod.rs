@@ -35,6 +35,8 @@ mod memcached;
 mod nat_pmp;
 /// NetBIOS node status.
 mod netbios;
+/// The Network Time Protocol's control messages.
+mod ntp;
 /// QUIC.
 mod quic;
 /// Cursors over octets.
@@ -51,6 +53,8 @@ mod sip;
 mod snmp;
 /// Session Traversal Utilities for NAT.
 mod stun;
+/// The Trivial File Transfer Protocol.
+mod tftp;
 /// Ubiquiti's discovery.
 mod ubiquiti;
 /// The X Display Manager Control Protocol.
@@ -87,6 +91,7 @@ const DECODERS: &[Decoder] = &[
     netbios::parts,
     rpc::parts,
     memcached::parts,
+    ntp::parts,
     stun::parts,
     games::parts,
     l2tp::parts,
@@ -100,6 +105,7 @@ const DECODERS: &[Decoder] = &[
     bittorrent::parts,
     rx::parts,
     nat_pmp::parts,
+    tftp::parts,
     xdmcp::parts,
     ubiquiti::parts,
 ];

@@ -183,11 +183,11 @@ fn tunnels_tell_their_makers() {
     let sccrp = [b"\xc8\x02\0\x4a\0\x01\0\0\0\0\0\x01".as_slice(), pairs].concat();
     assert_eq!(line(&sccrp), "l2tp | xl2tpd | - | firmware 0690, host atlas");
     assert_eq!(service(&sccrp).vendor.as_deref(), Some("xelerance.com"));
-    let head = b"\x812345678abcdefgh\x0d\x10\x02\0\0\0\0\0\0\0\0\x30";
+    let head = b"\x0123456\xf78abcdefgh\x0d\x10\x02\0\0\0\0\0\0\0\0\x30";
     let vendor = b"\0\0\0\x14\x88\x2f\xe5\x6d\x6f\xd2\x0d\xbc\x22\x51\x61\x3b\x2e\xbe\x5b\xeb";
     assert_eq!(line(&[head.as_slice(), vendor].concat()), "isakmp | strongSwan | - | IKEv1");
     let refused =
-        b"\x812345678\0\0\0\0\0\0\0\0\x29\x20\x22\x20\0\0\0\0\0\0\0\x24\0\0\0\x08\0\0\0\x0e";
+        b"\x0123456\xf78\0\0\0\0\0\0\0\0\x29\x20\x22\x20\0\0\0\0\0\0\0\x24\0\0\0\x08\0\0\0\x0e";
     assert_eq!(line(refused), "isakmp | - | - | IKEv2");
     assert_eq!(line(&[&[0; 4], refused.as_slice()].concat()), "isakmp | - | - | IKEv2");
 }
@@ -220,6 +220,13 @@ fn kerberos_tells_realm_and_program() {
     assert_eq!(line(&[len.as_slice(), &mit].concat()), line(&mit));
     assert_eq!(service(&error(b"Client (x@Y) unknown")).product.unwrap(), "Heimdal Kerberos");
     assert_eq!(service(&error(b"no")).product, None);
+    // As MIT's 1.20.1 of Debian 12 answers a realm that it does not serve.
+    let mut foreign = mit;
+    let at = foreign.windows(7).position(|window| window == b"HARBOUR").unwrap();
+    foreign[at..at + 15].copy_from_slice(b"PORTOLAN.INVALI");
+    assert!(line(&foreign).ends_with("realm PORTOLAN.INVALI"));
+    foreign[at..at + 15].copy_from_slice(b"ORTOLAN.INVALID");
+    assert_eq!(line(&foreign), "kerberos | MIT Kerberos | - | -");
 }
 
 #[test]
@@ -262,6 +269,40 @@ fn devices_tell_what_they_are() {
     assert_eq!(service(b"\0\x80\0\0\0\0\0\x07\xc0\0\x02\x01").name, "nat-pmp");
     let dht = b"d1:rd2:id20:mnopqrstuvwxyz123456e1:t8:abcdefgh1:v4:LT\x01\x2f1:y1:re";
     assert_eq!(line(dht), "bittorrent | libtorrent | - | DHT");
+}
+
+/// As dnsmasq 2.90 and atftpd 0.8 say it.
+#[test]
+fn an_error_has_its_servers_words() {
+    let dnsmasq = b"\0\x05\0\x01file /srv/tftp/portolan-1 not found for 127.0.0.1\0";
+    assert_eq!(line(dnsmasq), "tftp | dnsmasq | - | -");
+    assert_eq!(line(b"\0\x05\0\x01File not found\0"), "tftp | - | - | -");
+    assert_eq!(parts(b"\0\x05\0\x01File not found"), []);
+}
+
+#[test]
+fn time_servers_tell_their_system() {
+    // As NTPsec 1.2.2 of Debian 12 answers.
+    let ntpsec = b"\xd6\x82\x12\x34\xc0\x16\0\0\0\0\0\x52processor=\"x86_64\", \
+        system=\"Linux/6.1.0\",\r\nversion=\"ntpd ntpsec-1.2.2\"\r\n\0\0";
+    assert_eq!(line(ntpsec), "ntp | NTPsec | 1.2.2 | x86_64");
+    assert_eq!(service(ntpsec).os.as_deref(), Some("Linux 6.1.0"));
+    let ntpd = b"\x16\x82\0\x01\x06\x15\0\0\0\0\0\x30version=\"ntpd 4.2.8p15@1.3728-o\"\r\n";
+    assert_eq!(line(ntpd), "ntp | ntpd | 4.2.8p15 | -");
+}
+
+/// As xl2tpd 1.3.18 and coturn 4.6.1 of Debian 12 answer.
+#[test]
+fn real_servers_are_read() {
+    let xl2tpd = b"\xc8\x02\0\x63\0\x07\0\0\0\0\0\x01\x80\x08\0\0\0\0\0\x02\x80\x08\0\0\0\x02\
+        \x01\0\x80\x0a\0\0\0\x03\0\0\0\x03\x80\x0a\0\0\0\x04\0\0\0\0\0\x08\0\0\0\x06\x06\x90\
+        \x80\x08\0\0\0\x07vm\0\x13\0\0\0\x08xelerance.com\x80\x08\0\0\0\x09G\xa3\
+        \x80\x08\0\0\0\x0a\0\x04";
+    assert_eq!(line(xl2tpd), "l2tp | xl2tpd | - | firmware 0690, host vm");
+    let coturn = b"\x01\x01\0\x3c\x21\x12\xa4\x42ABCDEFGHIJKL\0\x20\0\x08\0\x01\xf5\xd8\x5e\x12\
+        \xa4\x43\0\x01\0\x08\0\x01\xd4\xca\x7f\0\0\x01\x80\x2b\0\x08\0\x01\x0d\x96\x7f\0\0\x01\
+        \x80\x22\0\x14Coturn-4.6.1 'Gorst'";
+    assert_eq!(line(coturn), "stun | Coturn | 4.6.1 | Coturn-4.6.1 'Gorst'");
 }
 
 #[test]

@@ -23,7 +23,8 @@ fn all() -> Vec<&'static UdpProbe> {
 fn answer(name: &str) -> Option<Vec<u8>> {
     let dns = |flags: &[u8], rest: &[u8]| [b"\x12\x34", flags, rest].concat();
     let magic = b"\0\xff\xff\0\xfe\xfe\xfe\xfe\xfd\xfd\xfd\xfd\x12\x34\x56\x78";
-    let ike = b"12345678\0\0\0\0\0\0\0\0\x29\x20\x22\x20\0\0\0\0\0\0\0\x24\0\0\0\x08\0\0\0\x0e";
+    let ike =
+        b"\x0123456\xf78\0\0\0\0\0\0\0\0\x29\x20\x22\x20\0\0\0\0\0\0\0\x24\0\0\0\x08\0\0\0\x0e";
     Some(match name {
         "afs3-rx" => [&[0; 20], b"\x0d\x04\0\0\0\0\0\0 OpenAFS 1.8.9\0".as_slice()].concat(),
         "any-datagram" => b"Thursday, November 19, 2026 12:00:00-UTC\r\n".to_vec(),
