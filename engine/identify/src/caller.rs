@@ -61,7 +61,7 @@ impl Caller {
         match (door, stream) {
             (Door::Tls, Stream::Plain(stream)) => {
                 let until = self.until(self.pace.reply());
-                match tls::shake(stream, None, &[], until).await {
+                match Box::pin(tls::shake(stream, None, &[], until)).await {
                     Shaken::Session(session, _) => Some(Line { stream: Stream::Tls(session) }),
                     _ => None,
                 }

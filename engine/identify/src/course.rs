@@ -19,6 +19,9 @@ pub(crate) struct Course {
     general: VecDeque<Question>,
 }
 
+/// Questions of a course that has been shortened, beside those that are usual at the port.
+const SHORT_LEN: usize = 5;
+
 /// The name of the protocol whose probe is a question of its own.
 const HTTP: &str = "http";
 
@@ -83,6 +86,11 @@ impl Course {
             _ => pace.stagger(),
         };
         Some((question, wait))
+    }
+
+    /// Asks only what is usual, and the likeliest of the rest.
+    pub(crate) fn shorten(&mut self) {
+        self.general.truncate(SHORT_LEN);
     }
 
     /// Asks nothing more.

@@ -31,11 +31,16 @@ const SECOND_LOOKS_FREE: usize = 96;
 /// The service that is audited.
 const SSH: &str = "ssh";
 
+/// Endpoints that said nothing, from which on others of the kind are asked less, and how many times
+/// those that told who they are they must be.
+const SILENCE: usize = 256;
+const SILENCE_RATIO: usize = 8;
+
 /// Everything that all endpoints share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     options: Options,
-    database: &'static Database,
+    pub(crate) database: &'static Database,
     windows: Windows,
     lanes: Lanes,
     second_looks: Semaphore,
@@ -56,6 +61,13 @@ impl Shared {
             known: AtomicUsize::new(0),
             unknown: AtomicUsize::new(0),
         }
+    }
+
+    /// Whether nearly all endpoints say nothing, as tarpits and firewalls that accept everything do:
+    /// then the likeliest questions are enough to find the few that would say something.
+    pub(crate) fn is_silent(&self) -> bool {
+        let unknown = self.unknown.load(Ordering::Relaxed);
+        unknown >= SILENCE && unknown > SILENCE_RATIO * self.known.load(Ordering::Relaxed)
     }
 
     /// Counts an endpoint; whether it is worth a second look.
@@ -101,20 +113,20 @@ async fn tcp(shared: &Shared, target: &Target, window: Arc<Window>) -> Identifie
         budget: Budget::new(&shared.options, Instant::now()),
         pace: Pace::new(target.rtt),
     };
-    let told = look(shared, &caller, endpoint).await;
+    let told = Box::pin(look(shared, &caller, endpoint)).await;
     if !shared.wants_second_look(told.service.is_some()) {
         return told;
     }
     let Ok(_one_of_few) = shared.second_looks.acquire().await else { return told };
     caller.pace = caller.pace.patient();
     caller.budget.begin_again(shared.options.endpoint_time_max, Instant::now());
-    let again = look(shared, &caller, endpoint).await;
+    let again = Box::pin(look(shared, &caller, endpoint)).await;
     if again.service.is_some() || told.banner.is_none() { again } else { told }
 }
 
 /// One look at an endpoint.
 async fn look(shared: &Shared, caller: &Caller, endpoint: Endpoint) -> Identified {
-    let (evidence, session) = interview(caller, Door::Plain, None, shared.database).await;
+    let (evidence, session) = interview(caller, Door::Plain, None, shared).await;
     let mut told = Identified::nothing(endpoint);
     told.service = evidence.service();
     told.banner.clone_from(&evidence.banner);
@@ -122,7 +134,7 @@ async fn look(shared: &Shared, caller: &Caller, endpoint: Endpoint) -> Identifie
         told.service = Some(Service::named("tcpwrapped"));
     }
     if session.is_some() {
-        let (inside, _) = interview(caller, Door::Tls, session, shared.database).await;
+        let (inside, _) = interview(caller, Door::Tls, session, shared).await;
         told.service = inside.service();
         told.banner = inside.banner;
         told.inside_tls = true;
@@ -132,12 +144,12 @@ async fn look(shared: &Shared, caller: &Caller, endpoint: Endpoint) -> Identifie
         told.inside_tls = true;
         told.service.get_or_insert_with(|| Service::named("tls"));
         if let Some(facts) = &mut told.tls {
-            all_of_tls(caller, facts).await;
+            Box::pin(all_of_tls(caller, facts)).await;
         }
     }
     let is_ssh = told.service.as_ref().is_some_and(|service| service.name == SSH);
     if is_ssh && !told.inside_tls && shared.options.ssh_audit {
-        told.ssh = Some(all_of_ssh(caller).await);
+        told.ssh = Some(Box::pin(all_of_ssh(caller)).await);
     }
     told
 }

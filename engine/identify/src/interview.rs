@@ -4,11 +4,11 @@ use std::future::{Future, pending};
 use std::pin::Pin;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use portolan_fingerprints::Database;
 use tokio::time::{Instant, sleep_until};
 
 use crate::caller::{Caller, Door, Line};
 use crate::course::Course;
+use crate::endpoint::Shared;
 use crate::evidence::Evidence;
 use crate::question::{Answer, Question, ask};
 
@@ -41,13 +41,17 @@ pub(crate) async fn interview(
     caller: &Caller,
     door: Door,
     line: Option<Line>,
-    database: &'static Database,
+    shared: &Shared,
 ) -> (Evidence, Option<Line>) {
+    let mut course = Course::new(caller.addr.port(), door);
+    if shared.is_silent() {
+        course.shorten();
+    }
     let mut this = Interview {
         caller,
         door,
-        course: Course::new(caller.addr.port(), door),
-        evidence: Evidence::new(caller.addr, door, database),
+        course,
+        evidence: Evidence::new(caller.addr, door, shared.database),
         asking: FuturesUnordered::new(),
         suggested: Vec::new(),
         following: 0,

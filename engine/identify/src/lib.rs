@@ -56,7 +56,7 @@ use crate::endpoint::{Shared, identify_one};
 use crate::interview::OPEN_MAX;
 
 /// Endpoints that are asked at once, unless the options say.
-const ENDPOINTS_MAX: usize = 4_096;
+const ENDPOINTS_MAX: usize = 2_048;
 
 /// Asks every endpoint that comes out of `targets`, many at a time, and tells `found` what came of
 /// each, each once, in the order in which they are done.

@@ -12,7 +12,7 @@ pub struct Options {
     pub endpoint_time_max: Duration,
     /// Octets that are read from one endpoint, at most, over all conversations with it.
     pub endpoint_octets_max: usize,
-    /// Endpoints that are asked at once; `None`: as many as the sockets allow, up to 4,096.
+    /// Endpoints that are asked at once; `None`: as many as the sockets allow, up to 2,048.
     pub concurrency: Option<usize>,
     /// Sockets that may be open at once: what the descriptor limit leaves.
     pub sockets: usize,

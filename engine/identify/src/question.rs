@@ -128,7 +128,8 @@ async fn converse(caller: &Caller, mut line: Line, question: &Question, answer: 
             let request = http::get(caller.addr, path);
             say(caller, &mut line, Cow::Owned(request), answer).await;
         }
-        Question::Tls => shake(caller, line, answer).await,
+        // Boxed: the many questions without TLS need not hold room for it.
+        Question::Tls => Box::pin(shake(caller, line, answer)).await,
         Question::FollowUp(follow_up) => {
             if follow_up.after_greeting {
                 greeting(caller, &mut line, answer).await;
@@ -139,7 +140,7 @@ async fn converse(caller: &Caller, mut line: Line, question: &Question, answer: 
                 }
             }
         }
-        Question::StartTls(start) => start_tls(caller, line, start, answer).await,
+        Question::StartTls(start) => Box::pin(start_tls(caller, line, start, answer)).await,
     }
 }
 
