@@ -63,8 +63,8 @@ impl Shared {
         }
     }
 
-    /// Whether nearly all endpoints say nothing, as tarpits and firewalls that accept everything do:
-    /// then the likeliest questions are enough to find the few that would say something.
+    /// Whether nearly all endpoints say nothing, as tarpits do and firewalls that accept all: then
+    /// the likeliest questions are enough to find the few that would say something.
     pub(crate) fn is_silent(&self) -> bool {
         let unknown = self.unknown.load(Ordering::Relaxed);
         unknown >= SILENCE && unknown > SILENCE_RATIO * self.known.load(Ordering::Relaxed)
